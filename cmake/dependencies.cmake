@@ -1,0 +1,21 @@
+# Every library Sterna stands on, and why; the Debian packages are listed in tools/packages.txt.
+find_package(Threads REQUIRED)
+find_package(PkgConfig REQUIRED)
+find_package(fmt REQUIRED)            # text of error messages and reports
+find_package(nlohmann_json REQUIRED)  # config.json, tokenizer.json, safetensors headers, --json reports
+pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)           # the Unicode patterns of byte-level BPE
+pkg_check_modules(SENTENCEPIECE REQUIRED IMPORTED_TARGET sentencepiece)  # tokenizer.model
+pkg_check_modules(HWLOC REQUIRED IMPORTED_TARGET hwloc)                # cores, caches, NUMA nodes, pinning
+pkg_check_modules(CPUINFO REQUIRED IMPORTED_TARGET libcpuinfo)         # instruction sets
+
+if(STERNA_APPS)
+  find_package(CLI11 REQUIRED)   # the command line
+  find_package(spdlog REQUIRED)  # warnings on stderr
+  pkg_check_modules(EDIT REQUIRED IMPORTED_TARGET libedit)  # line editing and history of `chat` (BSD licence)
+endif()
+if(STERNA_TESTS)
+  find_package(GTest REQUIRED)
+endif()
+if(STERNA_BENCH)
+  find_package(benchmark REQUIRED)
+endif()

@@ -1,0 +1,108 @@
+// A model: immutable weights, their configuration and the tokenizer, shared between threads and sessions.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sterna/dtype.hpp"
+#include "sterna/log.hpp"
+#include "sterna/tokenizer.hpp"
+
+namespace sterna {
+
+enum class Activation : std::uint8_t { Silu, Relu2, Gelu };
+
+/// Rotary position embedding (Su et al. 2021, arXiv:2104.09864) and its context extensions.
+struct RopeConfig {
+  enum class Scaling : std::uint8_t { None, Linear, Llama3 };
+  double theta = 10000.0;
+  std::uint32_t dimensions = 0;  ///< rotated dimensions of a head
+  Scaling scaling = Scaling::None;
+  double factor = 1.0;
+  double low_frequency_factor = 1.0;   ///< Llama3
+  double high_frequency_factor = 4.0;  ///< Llama3
+  std::uint32_t original_context = 0;  ///< Llama3
+};
+
+/// The shape of a decoder-only transformer, checked when read: every count is positive and heads divide
+/// evenly.
+struct ModelConfig {
+  std::string architecture;  ///< a row of the architecture table: "bitnet-b1.58", "bitnet", "llama"
+  std::string name;          ///< as the file calls the model; may be empty
+  std::uint32_t vocab = 0;
+  std::uint32_t hidden = 0;
+  std::uint32_t layers = 0;
+  std::uint32_t heads = 0;
+  std::uint32_t kv_heads = 0;
+  std::uint32_t head_dim = 0;
+  std::uint32_t ffn = 0;
+  std::uint32_t context = 0;  ///< positions the model was trained for
+  float norm_eps = 1e-5f;
+  Activation activation = Activation::Silu;
+  bool tied_embeddings = false;
+  bool sub_norms = false;  ///< an RMSNorm before the attention's and the FFN's last product
+  RopeConfig rope;
+};
+
+struct LoadOptions {
+  bool map = true;              ///< memory-map the files; false reads them
+  bool lock = false;            ///< lock the pages in memory
+  std::uint32_t i2s_group = 0;  ///< 64 or 128: overrides what the file's evidence says; 0 decides from it
+  std::string
+      kernel;  ///< a kernel's or an instruction set's name; empty takes STERNA_KERNEL, then the fastest
+  unsigned threads = 0;  ///< for repacking; 0 = physical cores
+  Progress progress;
+};
+
+/// How one weight is held in memory: `inspect` shows these.
+struct WeightReport {
+  std::string name;
+  DType stored;
+  std::vector<std::uint64_t> shape;  ///< outermost first
+  std::uint64_t stored_bytes = 0;
+  DType used;                     ///< what the kernels read
+  std::uint64_t owned_bytes = 0;  ///< bytes allocated; 0 when used where it lies in the file
+  std::string why;                ///< why it is not used as it lies; empty when it is
+};
+
+class Model {
+ public:
+  /// Loads a GGUF file (the first of a split one) or a Hugging Face folder. Every name, shape and type is
+  /// checked against the configuration and all faults are reported in one Error. Throws Io, Format,
+  /// Unsupported, Mismatch.
+  static std::shared_ptr<const Model> load(const std::filesystem::path& path,
+                                           const LoadOptions& options = {});
+  ~Model();
+
+  const ModelConfig& config() const noexcept;
+  const std::shared_ptr<const Tokenizer>& tokenizer() const;  ///< throws Unsupported when the files hold none
+  bool has_tokenizer() const noexcept;
+  /// The chat template's source in the model's metadata, or empty.
+  const std::string& chat_template_source() const noexcept;
+  const std::vector<WeightReport>& weights() const noexcept;
+  /// Bytes read to produce one token: all linear weights, norms and the head; the embedding's row.
+  std::uint64_t bytes_per_token() const noexcept;
+  std::uint64_t parameters() const noexcept;
+  /// Names of the kernels in use, for reports: "i2_s-avx2", "dense-avx2".
+  const std::vector<std::string>& kernels() const noexcept;
+  /// Sampling defaults of `generation_config.json`, if any.
+  struct GenerationDefaults {
+    std::optional<float> temperature, top_p, repeat_penalty;
+    std::optional<std::int32_t> top_k;
+    std::optional<bool> sample;
+  };
+  const GenerationDefaults& generation_defaults() const noexcept;
+
+  struct Impl;
+  const Impl& impl() const noexcept { return *impl_; }
+
+ private:
+  Model();
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sterna

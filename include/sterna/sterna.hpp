@@ -1,0 +1,13 @@
+// Everything: files in, text out. A program in examples/generate.cpp.
+#pragma once
+
+#include "sterna/chat.hpp"
+#include "sterna/convert.hpp"
+#include "sterna/dtype.hpp"
+#include "sterna/error.hpp"
+#include "sterna/log.hpp"
+#include "sterna/model.hpp"
+#include "sterna/sampling.hpp"
+#include "sterna/session.hpp"
+#include "sterna/tokenizer.hpp"
+#include "sterna/version.hpp"

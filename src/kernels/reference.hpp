@@ -1,0 +1,15 @@
+// The naive reference: one multiplication and one addition at a time. Slow on purpose, and kept forever:
+// every ternary kernel on every device equals it, bit for bit.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace sterna::reference {
+
+/// out[m][r] = Σ_k trits[r][k] · x[m][k], int32; trits [rows, cols], x [tokens, cols], out [tokens, rows],
+/// all dense.
+void ternary_matmul(const std::int8_t* trits, std::size_t rows, std::size_t cols, const std::int8_t* x,
+                    std::size_t tokens, std::int32_t* out);
+
+}  // namespace sterna::reference
