@@ -1,6 +1,7 @@
 // GGUF v2 and v3: metadata and tensors in one file, or split over several. Layout: docs/formats.md.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -17,21 +18,34 @@
 
 namespace sterna::gguf {
 
-/// A metadata value: the 13 types of the format, arrays of arrays included.
-struct Value;
-struct Array {
-  std::uint32_t element_type = 0;  ///< the format's type number
-  std::vector<Value> items;
+/// An array of one element type, stored as such: a vocabulary's 128k scores are 512 KB, not 128k variants.
+/// The alternative's index is the format's type number, as in Value.
+struct Array
+    : std::variant<std::vector<std::uint8_t>, std::vector<std::int8_t>, std::vector<std::uint16_t>,
+                   std::vector<std::int16_t>, std::vector<std::uint32_t>, std::vector<std::int32_t>,
+                   std::vector<float>, std::vector<bool>, std::vector<std::string>, std::vector<Array>,
+                   std::vector<std::uint64_t>, std::vector<std::int64_t>, std::vector<double>> {
+  using variant::variant;
+  std::size_t size() const noexcept;
 };
+
+/// A metadata value: the 13 types of the format, arrays of arrays included.
 struct Value
     : std::variant<std::uint8_t, std::int8_t, std::uint16_t, std::int16_t, std::uint32_t, std::int32_t, float,
                    bool, std::string, Array, std::uint64_t, std::int64_t, double> {
   using variant::variant;  // the alternative's index is the format's type number
 };
 
+/// The format's name of a value's type, for messages: "u32", "string", "array of f32".
+std::string type_name(const Value& value);
+
 /// Key → value in file order; keys are unique.
 class Metadata {
  public:
+  Metadata() = default;
+  /// The caller knows that the keys are unique.
+  explicit Metadata(std::vector<std::pair<std::string, Value>> entries) : entries_(std::move(entries)) {}
+
   const Value* find(std::string_view key) const noexcept;
   void set(std::string key, Value value);  ///< replaces or appends
   void erase(std::string_view key);
@@ -44,6 +58,10 @@ class Metadata {
   std::optional<bool> bool_of(std::string_view key) const;
   std::optional<std::string_view> string_of(std::string_view key) const;
   const Array* array_of(std::string_view key) const;
+  const std::vector<std::string>* strings_of(std::string_view key) const;
+  const std::vector<float>* floats_of(std::string_view key) const;
+  /// An array of integers of any width, widened; Format when a u64 does not fit.
+  std::optional<std::vector<std::int64_t>> integers_of(std::string_view key) const;
 
  private:
   std::vector<std::pair<std::string, Value>> entries_;
@@ -68,6 +86,10 @@ struct ReadOptions {
 /// count, offset and size is checked against the file before it is used. Throws Io, Format or Unsupported
 /// with file, tensor or key, found, expected.
 File read(const std::filesystem::path& path, const ReadOptions& options = {});
+
+/// The same for one file that is in memory already; siblings of a split are not looked for. The container
+/// views `bytes`, which must outlive it; `name` stands for the file in errors.
+File parse(Bytes bytes, const std::string& name);
 
 /// A tensor to be written: `fill` produces the bytes when its turn comes, so that a model larger than memory
 /// can be written.
