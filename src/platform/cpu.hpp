@@ -35,6 +35,9 @@ struct CpuInfo {
   unsigned packages = 1;
   unsigned physical_cores = 1;  ///< that this process may run on (affinity and cgroup quota respected)
   unsigned logical_cores = 1;
+  /// One logical processor (the system's number) of each core that this process may run on; a quota does not
+  /// shorten it.
+  std::vector<unsigned> core_cpus;
   unsigned numa_nodes = 1;
   std::uint64_t memory_bytes = 0;
   std::vector<CpuCache> caches;  ///< data and unified, by level

@@ -1,0 +1,185 @@
+#include "platform/thread_pool.hpp"
+
+#include <pthread.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <mutex>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+#include "base/checked.hpp"
+#include "platform/cpu.hpp"
+#include "sterna/error.hpp"
+
+namespace sterna {
+namespace {
+
+constexpr unsigned kMaxThreads = 4096;
+
+// The operations of one token follow each other within microseconds, while going to sleep and waking costs
+// tens of them; sampling and the caller's own work between tokens take longer than it is polite to spin.
+constexpr auto kSpin = std::chrono::microseconds(50);
+
+void relax() noexcept {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+struct Share {
+  std::size_t begin;
+  std::size_t end;
+};
+
+/// Thread `thread`'s part of [0, n): whole grains, spread evenly, the first threads taking one more.
+Share share_of(std::size_t n, std::size_t grain, unsigned thread, unsigned threads) noexcept {
+  const std::size_t grains = ceil_div(n, grain);
+  const std::size_t each = grains / threads;
+  const std::size_t more = grains % threads;
+  const std::size_t first = thread * each + std::min<std::size_t>(thread, more);
+  const std::size_t last = first + each + (thread < more);
+  return {first == grains ? n : first * grain, last == grains ? n : last * grain};
+}
+
+/// One processor for each of the pool's own threads, or none when they are not to be pinned. The caller
+/// keeps the core it runs on now, unpinned.
+std::vector<unsigned> processors_for_workers(unsigned threads) {
+  const CpuInfo& cpu = cpu_info();
+  if (threads > cpu.physical_cores) return {};
+  std::vector<unsigned> processors = cpu.core_cpus;
+  const int here = ::sched_getcpu();
+  const auto callers = std::find(processors.begin(), processors.end(), static_cast<unsigned>(here));
+  processors.erase(here >= 0 && callers != processors.end() ? callers : processors.begin());
+  return processors;
+}
+
+void pin_this_thread(unsigned processor) noexcept {
+  if (processor >= CPU_SETSIZE) return;
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(processor, &set);
+  ::pthread_setaffinity_np(::pthread_self(), sizeof set, &set);  // a wish: refusal costs speed only
+}
+
+}  // namespace
+
+struct ThreadPool::State {
+  using Work = FunctionRef<void(std::size_t, std::size_t, unsigned)>;
+
+  unsigned size = 1;
+  bool spin = true;
+  std::mutex turn;  ///< held by the caller whose operation runs
+
+  // The operation, written by the caller before it raises `started` and constant until `running` is 0.
+  const Work* work = nullptr;
+  std::size_t n = 0;
+  std::size_t grain = 1;
+
+  alignas(64) std::atomic<std::uint32_t> started{0};  ///< counts operations; workers wait for a change
+  alignas(64) std::atomic<std::uint32_t> running{0};  ///< workers that have not finished this operation
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> workers;
+
+  /// Returns when `value` is no longer `old`.
+  void wait_while(const std::atomic<std::uint32_t>& value, std::uint32_t old) const noexcept {
+    if (spin) {
+      const auto deadline = std::chrono::steady_clock::now() + kSpin;
+      do {
+        for (int i = 0; i < 32; ++i) {
+          if (value.load(std::memory_order_acquire) != old) return;
+          relax();
+        }
+      } while (std::chrono::steady_clock::now() < deadline);
+    }
+    value.wait(old, std::memory_order_acquire);
+  }
+
+  void run_share(unsigned thread) const {
+    const Share share = share_of(n, grain, thread, size);
+    if (share.begin < share.end) (*work)(share.begin, share.end, thread);
+  }
+
+  void serve(unsigned thread) noexcept {
+    for (std::uint32_t seen = 0;; ++seen) {
+      wait_while(started, seen);
+      if (stop.load(std::memory_order_relaxed)) return;
+      run_share(thread);
+      if (running.fetch_sub(1, std::memory_order_acq_rel) == 1) running.notify_one();
+    }
+  }
+
+  void stop_workers() noexcept {
+    stop.store(true, std::memory_order_relaxed);
+    started.fetch_add(1, std::memory_order_release);
+    started.notify_all();
+    for (std::thread& worker : workers) worker.join();
+  }
+};
+
+ThreadPool::ThreadPool(unsigned threads) : state_(std::make_unique<State>()) {
+  if (threads > kMaxThreads) {
+    throw Error(ErrorCategory::InvalidArgument, "too many threads",
+                {{"found", std::to_string(threads)}, {"expected", "at most " + std::to_string(kMaxThreads)}});
+  }
+  State& state = *state_;
+  state.size = threads == 0 ? cpu_info().physical_cores : threads;
+  if (state.size == 1) return;
+  const std::vector<unsigned> processors = processors_for_workers(state.size);
+  state.spin = state.size <= cpu_info().logical_cores;  // else it would stand in the way of working threads
+  state.workers.reserve(state.size - 1);
+  try {
+    for (unsigned thread = 1; thread < state.size; ++thread) {
+      const int processor = processors.empty() ? -1 : static_cast<int>(processors[thread - 1]);
+      state.workers.emplace_back([&state, thread, processor] {
+        if (processor >= 0) pin_this_thread(static_cast<unsigned>(processor));
+        state.serve(thread);
+      });
+    }
+  } catch (const std::system_error& error) {
+    const std::size_t made = state.workers.size() + 1;
+    state.stop_workers();
+    throw Error(ErrorCategory::Limit, "the system refuses more threads",
+                {{"found", std::to_string(made)},
+                 {"expected", std::to_string(state.size)},
+                 {"reason", error.code().message()}});
+  }
+}
+
+ThreadPool::~ThreadPool() {
+  state_->stop_workers();
+}
+
+unsigned ThreadPool::size() const noexcept {
+  return state_->size;
+}
+
+void ThreadPool::parallel_for(std::size_t n, std::size_t grain,
+                              FunctionRef<void(std::size_t begin, std::size_t end, unsigned thread)> work) {
+  State& state = *state_;
+  if (n == 0) return;
+  grain = std::max<std::size_t>(grain, 1);
+  const std::lock_guard lock(state.turn);
+  if (state.size == 1 || n <= grain) {  // one share: nobody to wake
+    work(0, n, 0);
+    return;
+  }
+  state.work = &work;
+  state.n = n;
+  state.grain = grain;
+  state.running.store(state.size - 1, std::memory_order_relaxed);
+  state.started.fetch_add(1, std::memory_order_release);
+  state.started.notify_all();
+  state.run_share(0);
+  for (std::uint32_t left; (left = state.running.load(std::memory_order_acquire)) != 0;) {
+    state.wait_while(state.running, left);
+  }
+}
+
+}  // namespace sterna
