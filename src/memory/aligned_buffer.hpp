@@ -1,0 +1,34 @@
+// Owned bytes at an aligned address.
+#pragma once
+
+#include <cstddef>
+#include <utility>
+
+namespace sterna {
+
+/// Zero-initialised memory aligned to kAlignment. Large buffers are mapped, so that untouched pages cost
+/// nothing, and ask for huge pages. Move-only. Throws Limit (bytes) when the system has no memory.
+class AlignedBuffer {
+ public:
+  static constexpr std::size_t kAlignment = 64;  // a cache line, and the widest vector load
+
+  AlignedBuffer() = default;
+  explicit AlignedBuffer(std::size_t bytes);
+  ~AlignedBuffer();
+  AlignedBuffer(AlignedBuffer&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+  AlignedBuffer& operator=(AlignedBuffer&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+
+  std::byte* data() const noexcept { return data_; }
+  std::size_t size() const noexcept { return size_; }
+
+ private:
+  std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+}  // namespace sterna

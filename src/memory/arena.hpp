@@ -1,0 +1,44 @@
+// One block of memory for many arrays whose sizes are known before the work begins.
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "base/checked.hpp"
+#include "memory/aligned_buffer.hpp"
+
+namespace sterna {
+
+/// Carves arrays from one buffer in two passes over the same code: the first, on an arena without memory,
+/// adds up the sizes; the second hands out zeroed, aligned memory. Nothing is allocated afterwards.
+///
+///   Arena arena = Arena::sized_by([&](Arena& a) { x = a.array<float>(n); y = a.array<int>(m); });
+class Arena {
+ public:
+  Arena() = default;
+
+  template <class LayOut>
+  static Arena sized_by(LayOut&& lay_out) {
+    Arena arena;
+    lay_out(arena);
+    arena.buffer_ = AlignedBuffer(arena.used_);
+    arena.used_ = 0;
+    lay_out(arena);
+    return arena;
+  }
+
+  template <class T>
+  std::span<T> array(std::size_t n) {
+    T* at = buffer_.data() ? reinterpret_cast<T*>(buffer_.data() + used_) : nullptr;
+    used_ += round_up(n * sizeof(T), AlignedBuffer::kAlignment);
+    return {at, at ? n : 0};
+  }
+
+  std::size_t bytes() const noexcept { return buffer_.size(); }
+
+ private:
+  AlignedBuffer buffer_;
+  std::size_t used_ = 0;
+};
+
+}  // namespace sterna
