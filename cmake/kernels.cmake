@@ -10,6 +10,7 @@ function(sterna_kernels isa)
   target_include_directories(sterna_kernels_${isa} PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
   target_link_libraries(sterna_kernels_${isa} PRIVATE sterna_flags)
   target_sources(sterna PRIVATE $<TARGET_OBJECTS:sterna_kernels_${isa}>)
+  set(STERNA_KERNEL_ISAS ${STERNA_KERNEL_ISAS} ${isa} PARENT_SCOPE)  # those compiled here, for tools/check_symbols
 endfunction()
 
 sterna_kernels(generic)

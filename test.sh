@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds, and runs every test; then the tests again under the address and
+# undefined-behaviour sanitizers, and those about threads under the thread sanitizer.
+#   ./test.sh           everything
+#   ./test.sh --quick   without the sanitizers
+# The last line is `N passed, N failed, N skipped`, summed; the exit code is 0 only when nothing failed.
+set -uo pipefail
+cd "$(dirname "$0")"
+
+quick=
+case "${1:-}" in
+  '') ;;
+  --quick) quick=1 ;;
+  *) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 2 ;;
+esac
+
+# Tests whose subject is several threads at once; their programs, and their names.
+thread_programs=(platform_test session_test)
+thread_tests='^platform\.ThreadPool|^session\..*(Cancel|Thread|Concurrent)'
+
+jobs=2
+passed=0 failed=0 skipped=0
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+finish() {
+  echo "$passed passed, $failed failed, $skipped skipped"
+  [ "$failed" -eq 0 ]
+  exit
+}
+
+# build PRESET [TARGET…]: configures and builds; a failure counts as one and ends the run.
+build() {
+  local preset=$1 start=$SECONDS
+  shift
+  if cmake --preset "$preset" >"$log" 2>&1 &&
+     cmake --build --preset "$preset" -j "$jobs" ${1:+--target "$@"} >>"$log" 2>&1; then
+    echo "built $preset in $((SECONDS - start)) s"
+  else
+    grep -E 'error|FAILED|Error' "$log" | head -n 40
+    tail -n 40 "$log"
+    failed=$((failed + 1))
+    finish
+  fi
+}
+
+# tested PRESET [CTEST OPTION…]: runs the tests of a build and adds them up.
+tested() {
+  local preset=$1 report=$PWD/build/$1/tests.xml start=$SECONDS status=0 total bad skip
+  shift
+  rm -f "$report"
+  "${prefix[@]}" ctest --test-dir "build/$preset" -j "$jobs" --timeout 600 --no-tests=error \
+    --output-on-failure --output-junit "$report" "$@" >"$log" 2>&1 || status=$?
+  count() { grep -o -m 1 "\b$1=\"[0-9]*\"" "$report" 2>/dev/null | head -n 1 | tr -dc 0-9; }
+  total=$(count tests) bad=$(count failures) skip=$(count skipped)
+  total=${total:-0} bad=${bad:-0} skip=$((${skip:-0}))
+  if [ "$status" -ne 0 ]; then
+    grep -vE '^ *[0-9]+/[0-9]+ Test +#[0-9]+: .*(Passed|Skipped)|^ +Start +[0-9]+:' "$log"
+    [ "$bad" -gt 0 ] || bad=1
+  fi
+  passed=$((passed + total - bad - skip)) failed=$((failed + bad)) skipped=$((skipped + skip))
+  echo "tested $preset in $((SECONDS - start)) s: $((total - bad - skip)) passed, $bad failed, $skip skipped"
+}
+
+prefix=()
+tools/install_packages packages.txt packages-test.txt || { failed=1; finish; }
+
+build dev
+tested dev
+if [ -z "$quick" ]; then
+  build asan
+  tested asan
+  build tsan "${thread_programs[@]}"
+  # The thread sanitizer's fixed memory map does not fit every kernel's address randomisation.
+  setarch -R true 2>/dev/null && prefix=(setarch -R)
+  tested tsan --tests-regex "$thread_tests"
+fi
+finish
