@@ -15,8 +15,8 @@ case "${1:-}" in
 esac
 
 # Tests whose subject is several threads at once; their programs, and their names.
-thread_programs=(platform_test session_test)
-thread_tests='^platform\.ThreadPool|^session\..*(Cancel|Thread|Concurrent)'
+thread_programs=(platform_test)
+thread_tests='^platform\..*ThreadPool'
 
 jobs=2
 passed=0 failed=0 skipped=0
