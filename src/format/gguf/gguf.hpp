@@ -82,9 +82,10 @@ struct ReadOptions {
   MapOptions map;
 };
 
-/// Reads a file, and where it is the first of a split (`-00001-of-0000N.gguf`), its siblings too. Every
-/// count, offset and size is checked against the file before it is used. Throws Io, Format or Unsupported
-/// with file, tensor or key, found, expected.
+/// Reads a file, and where it is the first of a split (`-00001-of-0000N.gguf`), its siblings too; then the
+/// `split.*` keys are dropped. Every count, offset and size is checked against the file before it is used.
+/// Throws Io, Format or Unsupported with file, tensor or key, found, expected; InvalidArgument for a later
+/// part of a split.
 File read(const std::filesystem::path& path, const ReadOptions& options = {});
 
 /// The same for one file that is in memory already; siblings of a split are not looked for. The container
