@@ -64,7 +64,9 @@ class Tokenizer {
 /// is whole. Bytes that can never become one come out as U+FFFD.
 class StreamDecoder {
  public:
-  explicit StreamDecoder(const Tokenizer& tokenizer, bool keep_special = false);
+  /// `at_start` says that the first token begins a text, where SentencePiece's dummy prefix is dropped; pass
+  /// false when the tokens continue one, as an answer continues its prompt.
+  explicit StreamDecoder(const Tokenizer& tokenizer, bool keep_special = false, bool at_start = true);
   /// The text that the token completes; may be empty. Valid until the next call; does not allocate once warm.
   std::string_view push(TokenId id);
   /// What is left at the end (U+FFFD for an unfinished character).
@@ -73,7 +75,7 @@ class StreamDecoder {
  private:
   const Tokenizer* tokenizer_;
   bool keep_special_;
-  bool at_start_ = true;
+  bool at_start_;
   std::string pending_;
   std::string out_;
 };

@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/bytes.hpp"
@@ -33,18 +35,18 @@ struct TokenizerSpec {
   std::vector<TokenType> types;     ///< one per token
   std::vector<float> scores;        ///< SentencePiece only, one per token
   std::vector<std::string> merges;  ///< BPE only, "left right", best first
-  /// BPE: the pre-tokenizer by its GGUF name ("llama-bpe", "gpt-2", "falcon3", "qwen2"); empty when `pattern`
-  /// is set.
+  /// BPE: the pre-tokenizer by its GGUF name ("llama-bpe", "gpt-2", "falcon3", "qwen2"); empty when
+  /// `patterns` is set.
   std::string pre;
-  /// BPE: the split pattern itself, when the file gives one that no name stands for.
-  std::string pattern;
+  /// BPE: the split patterns themselves, each applied to the pieces of the one before, when the file gives
+  /// some that no name stands for.
+  std::vector<std::string> patterns;
   /// BPE: a word that is itself a token is not merged (`ignore_merges` of tokenizer.json, the default of
   /// llama-bpe).
   bool ignore_merges = false;
+  bool unigram = false;                   ///< SentencePiece: a unigram language model; else its BPE
   bool add_space_prefix = false;          ///< SentencePiece's dummy prefix
   bool remove_extra_whitespaces = false;  ///< SentencePiece
-  std::string
-      sentencepiece_model;  ///< the .model file's bytes, when there is one; else rebuilt from the above
 
   std::optional<TokenId> bos, eos, eot, unk, pad;
   bool add_bos = true;
@@ -52,12 +54,24 @@ struct TokenizerSpec {
   std::string chat_template;  ///< Jinja source as the file carries it, or empty
 };
 
+/// A pre-tokenizer that GGUF files name (`tokenizer.ggml.pre`) instead of carrying its pattern.
+struct NamedPreTokenizer {
+  std::string_view name;
+  std::string_view pattern;
+  bool ignore_merges;  ///< what the name implies, as the GGUF has no key for it
+  bool add_bos;        ///< where the file does not say
+};
+
+std::span<const NamedPreTokenizer> named_pre_tokenizers() noexcept;
+/// Throws Unsupported for an unknown name and lists the known ones.
+const NamedPreTokenizer& named_pre_tokenizer(std::string_view name);
+
 /// From `tokenizer.json` (byte-level BPE; or a Llama-style BPE with byte fallback, read as SentencePiece).
 /// Special ids other than the added tokens' types are left to `tokenizer_config.json` / `config.json`
 /// (model/hf). Throws Format or Unsupported.
 TokenizerSpec read_tokenizer_json(Bytes json, const std::string& file);
 
-/// From SentencePiece's `tokenizer.model` (BPE and unigram).
+/// From SentencePiece's `tokenizer.model` (BPE and unigram, without a normalisation map).
 TokenizerSpec read_sentencepiece_model(Bytes model, const std::string& file);
 
 /// A folder's tokenizer (`tokenizer.json`, else `tokenizer.model`), with `tokenizer_config.json` (bos/eos,

@@ -1,0 +1,30 @@
+// From a token's text to its id.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sterna/tokenizer.hpp"
+
+namespace sterna {
+
+/// An open-addressing hash table over a vocabulary that it does not own and that must not move.
+class TokenIndex {
+ public:
+  /// Throws Format when two tokens have the same text (empty ones aside, which cannot be found).
+  explicit TokenIndex(const std::vector<std::string>& tokens);
+  std::optional<TokenId> find(std::string_view token) const noexcept;
+
+ private:
+  struct Slot {
+    std::uint32_t hash = 0;
+    TokenId id = -1;
+  };
+  const std::vector<std::string>* tokens_;
+  std::vector<Slot> slots_;
+};
+
+}  // namespace sterna
