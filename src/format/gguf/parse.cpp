@@ -2,12 +2,12 @@
 // bytes that are left before anything is allocated, offsets with the file's size before anything is viewed.
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <numeric>
 #include <set>
 
 #include "base/checked.hpp"
 #include "format/gguf/gguf.hpp"
+#include "format/gguf/layout.hpp"
 #include "format/gguf/types.hpp"
 #include "sterna/error.hpp"
 
@@ -19,14 +19,10 @@ namespace {
 constexpr std::size_t kMaxHeaderBytes = std::size_t{256} << 20;
 // Files hold arrays of arrays at most; each level costs a stack frame.
 constexpr unsigned kMaxArrayDepth = 8;
-constexpr std::uint32_t kMaxDimensions = 4;
-constexpr std::uint64_t kDefaultAlignment = 32;
-constexpr std::uint64_t kMinAlignment = 8;  // the specification: a multiple of 8
 
 // By type number: the fewest bytes that an element takes. An empty string is its length, an empty array its
 // element type and length.
 constexpr std::array<std::size_t, 13> kMinBytes{1, 1, 2, 2, 4, 4, 4, 1, 8, 12, 8, 8, 8};
-constexpr std::uint32_t kArrayType = 9;
 
 constexpr std::size_t kMinEntryBytes = 8 + 4 + 1;     // key length, value type, value
 constexpr std::size_t kMinInfoBytes = 8 + 4 + 4 + 8;  // name length, dimensions, type, offset
@@ -186,9 +182,8 @@ class Reader {
 };
 
 std::uint32_t read_version(Reader& reader, Bytes bytes) {
-  constexpr std::string_view magic = "GGUF";
-  const std::string_view found = as_text(bytes.first(std::min(bytes.size(), magic.size())));
-  if (found != magic)
+  const std::string_view found = as_text(bytes.first(std::min(bytes.size(), kMagic.size())));
+  if (found != kMagic)
     fail("not a GGUF file", {}, bytes.empty() ? "an empty file" : "'" + std::string(found) + "'", "'GGUF'");
   reader.number<std::uint32_t>({});
   const auto version = reader.number<std::uint32_t>({});
@@ -319,14 +314,6 @@ void place(std::vector<Info>& infos, Bytes data, std::uint64_t alignment) {
     }
     info.tensor.bytes = data.subspan(info.offset, info.bytes);
   }
-}
-
-std::uint64_t alignment_of(const Metadata& metadata) {
-  const std::uint64_t alignment = metadata.unsigned_of("general.alignment").value_or(kDefaultAlignment);
-  if (!std::has_single_bit(alignment) || alignment < kMinAlignment || alignment > (std::uint64_t{1} << 31))
-    fail("the alignment is unusable", {"key", "general.alignment"}, std::to_string(alignment),
-         "a power of two from 8 to 2^31");
-  return alignment;
 }
 
 File parse_file(Bytes bytes, const std::string& name) {
