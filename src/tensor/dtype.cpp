@@ -9,7 +9,7 @@ namespace {
 
 using enum DTypeKind;
 
-// Block layouts and their sources: docs/formats.md.
+// Block layouts and their sources: docs/packings.md.
 constexpr std::array kTable{
     DTypeInfo{DType::F64, "f64", Float, 1, 8, 0, 0},
     DTypeInfo{DType::F32, "f32", Float, 1, 4, 0, 0},

@@ -1,0 +1,43 @@
+// IQ2_BN, by ik_llama.cpp: 2-bit codes, an f32 scale per row.
+//
+//   A row is its scale (4 bytes), then 16 bytes per 64 weights; byte j holds four of them, 16 apart, the
+//   first one lowest:
+//
+//     bit     7 6          5 4          3 2        1 0
+//          c[j + 48]    c[j + 32]    c[j + 16]    c[j]        c = w + 1
+#include "packing/layout.hpp"
+
+namespace sterna::packing {
+namespace {
+
+struct Layout {
+  static constexpr DType kDType = DType::IQ2_BN;
+  static constexpr std::size_t kElements = 64;
+  static constexpr std::size_t kTritBytes = 16;
+
+  static void decode(const std::uint8_t* in, std::int8_t* trits) {
+    for (std::size_t j = 0; j < 16; ++j) {
+      const unsigned byte = in[j];
+      trits[j] = trit_of(byte & 3);
+      trits[j + 16] = trit_of(byte >> 2 & 3);
+      trits[j + 32] = trit_of(byte >> 4 & 3);
+      trits[j + 48] = trit_of(byte >> 6);
+    }
+  }
+
+  static void encode(const std::int8_t* trits, std::uint8_t* out) {
+    for (std::size_t j = 0; j < 16; ++j) {
+      out[j] = static_cast<std::uint8_t>(code_of(trits[j]) | code_of(trits[j + 16]) << 2 |
+                                         code_of(trits[j + 32]) << 4 | code_of(trits[j + 48]) << 6);
+    }
+  }
+};
+
+}  // namespace
+
+Packing iq2_bn() noexcept {
+  using Codec = RowScaled<Layout, float>;
+  return {DType::IQ2_BN, 2.0, ScaleGrain::Row, DType::F32, Codec::unpack, Codec::pack, Codec::dequantize_row};
+}
+
+}  // namespace sterna::packing
