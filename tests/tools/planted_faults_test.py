@@ -87,8 +87,13 @@ class Layers(PlantedFault):
     def test_unknown_public_header(self):
         self.run_with({"include/sterna/extra.hpp": "#pragma once\n"}, "include/sterna/extra.hpp: belongs to no layer")
 
-    def test_heavy_header_in_a_header(self):
-        self.run_with({"src/base/json.hpp": "#include <nlohmann/json.hpp>\n"}, "only in .cpp files")
+    def test_heavy_header_that_reaches_many_files(self):
+        header = {"src/base/json.hpp": "#include <nlohmann/json.hpp>\n", "src/base/outer.hpp": '#include "base/json.hpp"\n'}
+        users = {f"src/tensor/{i}.cpp": '#include "base/outer.hpp"\n' for i in range(4)}
+        self.plant({**header, **users})
+        self.assert_clean("check_layers", "--root", str(self.root))
+        self.run_with({"src/tensor/last.cpp": '#include "base/json.hpp"\n'},
+                      "src/base/json.hpp:1: carries nlohmann/json.hpp into 5 .cpp files")
 
     def test_example_includes_an_internal_header(self):
         self.run_with({"examples/one.cpp": '#include "base/bytes.hpp"\n'}, "public headers only")
