@@ -7,6 +7,7 @@
 #include "platform/mapped_file.hpp"
 #include "sterna/error.hpp"
 #include "tokenizer/byte_alphabet.hpp"
+#include "tokenizer/sentencepiece.hpp"
 #include "tokenizer/spec.hpp"
 #include "tokenizer/special_tokens.hpp"
 #include "tokenizer/subword_encoder.hpp"
@@ -31,8 +32,6 @@ constexpr auto kEndTokens = std::to_array<std::string_view>({
     "<eos>",
 });
 
-constexpr std::string_view kSentencePieceSpace = "\u2581";
-
 bool spelled_out_means_special(TokenType type) {
   return type == TokenType::Control || type == TokenType::Unknown;
 }
@@ -41,9 +40,8 @@ bool spelled_out_means_special(TokenType type) {
 
 struct Tokenizer::Impl {
   explicit Impl(TokenizerSpec from) : spec(checked(std::move(from))), index(spec.tokens) {
-    if (spec.kind != TokenizerKind::ByteLevelBpe)
-      throw Error(ErrorCategory::Unsupported, "SentencePiece vocabularies cannot be read yet");
-    encoder = make_bpe_encoder(spec, index);
+    encoder = spec.kind == TokenizerKind::ByteLevelBpe ? make_bpe_encoder(spec, index)
+                                                       : make_sentencepiece_encoder(spec);
     collect_bytes();
     collect_special_tokens();
     collect_end_tokens();
@@ -90,6 +88,8 @@ struct Tokenizer::Impl {
     const bool as_it_is = type == TokenType::Control || type == TokenType::UserDefined;
     if (spec.kind == TokenizerKind::ByteLevelBpe) {
       if (as_it_is || !append_from_byte_alphabet(bytes, token)) bytes += token;
+    } else if (type == TokenType::Byte) {
+      bytes += static_cast<char>(*byte_of_piece(token));
     } else if (type == TokenType::Control) {
       bytes += token;
     } else {
@@ -148,7 +148,12 @@ std::shared_ptr<const Tokenizer> Tokenizer::load(const std::filesystem::path& pa
   if (std::filesystem::is_directory(path, unknown))
     return std::make_shared<Tokenizer>(read_tokenizer_folder(path));
   const auto file = MappedFile::open(path);
-  return std::make_shared<Tokenizer>(read_tokenizer_json(file->bytes(), path.string()));
+  // SentencePiece's protobuf begins with a field's key: never with a brace or a space.
+  const auto text = as_text(file->bytes());
+  const std::size_t first = text.find_first_not_of(" \t\r\n");
+  const bool json = path.extension() == ".json" || (first != text.npos && text[first] == '{');
+  return std::make_shared<Tokenizer>(json ? read_tokenizer_json(file->bytes(), path.string())
+                                          : read_sentencepiece_model(file->bytes(), path.string()));
 }
 
 Tokenizer::Tokenizer(TokenizerSpec spec) : impl_(std::make_unique<const Impl>(std::move(spec))) {}
