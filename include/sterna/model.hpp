@@ -16,16 +16,14 @@ namespace sterna {
 
 enum class Activation : std::uint8_t { Silu, Relu2, Gelu };
 
-/// Rotary position embedding (Su et al. 2021, arXiv:2104.09864) and its context extensions.
+/// Rotary position embedding (Su et al. 2021, arXiv:2104.09864) over the pairs (i, i + dimensions/2) of a
+/// head. The angle of pair i at position p is p · theta^(−2i/dimensions) / (linear_factor ·
+/// frequency_factors[i]).
 struct RopeConfig {
-  enum class Scaling : std::uint8_t { None, Linear, Llama3 };
   double theta = 10000.0;
-  std::uint32_t dimensions = 0;  ///< rotated dimensions of a head
-  Scaling scaling = Scaling::None;
-  double factor = 1.0;
-  double low_frequency_factor = 1.0;   ///< Llama3
-  double high_frequency_factor = 4.0;  ///< Llama3
-  std::uint32_t original_context = 0;  ///< Llama3
+  std::uint32_t dimensions = 0;          ///< rotated dimensions of a head
+  double linear_factor = 1.0;            ///< `linear` scaling
+  std::vector<float> frequency_factors;  ///< `llama3` scaling, [dimensions/2]; empty: all 1
 };
 
 /// The shape of a decoder-only transformer, checked when read: every count is positive and heads divide
@@ -47,6 +45,9 @@ struct ModelConfig {
   bool sub_norms = false;  ///< an RMSNorm before the attention's and the FFN's last product
   RopeConfig rope;
 };
+
+/// Element type of the cached keys and values.
+enum class KvType : std::uint8_t { F32, F16 };
 
 struct LoadOptions {
   bool map = true;              ///< memory-map the files; false reads them

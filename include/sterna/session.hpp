@@ -14,8 +14,6 @@
 
 namespace sterna {
 
-enum class KvType : std::uint8_t { F32, F16 };
-
 struct SessionOptions {
   std::uint32_t context = 0;  ///< positions; 0 takes the model's
   std::uint32_t batch = 256;  ///< prompt tokens processed together
