@@ -1,0 +1,305 @@
+#include "model/forward.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "base/checked.hpp"
+#include "tensor/dequantize.hpp"
+
+namespace sterna {
+namespace {
+
+// Rows whose int32 sums a thread keeps before it scales them: 64 rows of 256 tokens are 64 KB, inside the L2
+// cache.
+constexpr std::size_t kRowChunk = 64;
+// Threads split the rows of a product in these steps: kernels work on several rows at a time.
+constexpr std::size_t kRowGrain = 16;
+
+}  // namespace
+
+Forward::Forward(const ModelConfig& config, const Weights& weights, const FloatKernels& kernels,
+                 ThreadPool& pool, const ForwardOptions& options)
+    : config_(config),
+      weights_(weights),
+      kernels_(kernels),
+      pool_(pool),
+      rope_(config.rope),
+      cache_(config, options.context, options.kv),
+      query_size_(std::size_t{config.heads} * config.head_dim),
+      kv_size_(std::size_t{config.kv_heads} * config.head_dim),
+      widest_(std::max({std::size_t{config.hidden}, std::size_t{config.ffn}, query_size_})),
+      padded_(round_up(widest_, kActivationPadding)) {
+  const std::size_t batch = options.batch;
+  const std::size_t threads = pool.size();
+  arena_ = Arena::sized_by([&](Arena& arena) {
+    x_ = arena.array<float>(batch * config.hidden);
+    input_ = arena.array<float>(batch * widest_);
+    inner_ = arena.array<float>(batch * widest_);
+    codes_ = arena.array<std::int8_t>(batch * padded_);
+    code_scales_ = arena.array<float>(batch);
+    code_sums_ = arena.array<std::int32_t>(batch);
+    query_ = arena.array<float>(batch * query_size_);
+    key_ = arena.array<float>(batch * kv_size_);
+    value_ = arena.array<float>(batch * kv_size_);
+    attended_ = arena.array<float>(batch * query_size_);
+    gate_ = arena.array<float>(batch * config.ffn);
+    up_ = arena.array<float>(batch * config.ffn);
+    delta_ = arena.array<float>(batch * config.hidden);
+    final_ = arena.array<float>(batch * config.hidden);
+    cosines_ = arena.array<float>(batch * rope_.size());
+    sines_ = arena.array<float>(batch * rope_.size());
+    sums_ = arena.array<std::int32_t>(threads * batch * kRowChunk);
+    scratch_ = arena.array<float>(threads * padded_);
+    scores_ = arena.array<float>(threads * options.context);
+  });
+}
+
+bool Forward::run(std::span<const std::int32_t> tokens, std::uint32_t position,
+                  const std::atomic<bool>& cancelled) {
+  tokens_ = tokens.size();
+  embed(tokens);
+  for (std::size_t t = 0; t < tokens_; ++t) {
+    const auto at = static_cast<std::uint32_t>(position + t);
+    rope_.at(at, cosines_.data() + t * rope_.size(), sines_.data() + t * rope_.size());
+  }
+  for (std::size_t n = 0; n < weights_.layers.size(); ++n) {
+    if (cancelled.load(std::memory_order_relaxed)) return false;
+    attention_block(weights_.layers[n], n, position);
+    ffn_block(weights_.layers[n]);
+  }
+  for_each_token([&](std::size_t t) {
+    kernels_.rms_norm(x_.data() + t * config_.hidden, weights_.output_norm.data(), config_.norm_eps,
+                      config_.hidden, final_.data() + t * config_.hidden);
+  });
+  return true;
+}
+
+std::span<const float> Forward::hidden(std::size_t index) const noexcept {
+  return final_.subspan(index * config_.hidden, config_.hidden);
+}
+
+void Forward::logits(std::size_t first, std::size_t count, float* out) {
+  const Matrix& head = weights_.head.matrix;
+  pool_.parallel_for(head.rows, kRowGrain, [&](std::size_t begin, std::size_t end, unsigned thread) {
+    head.dense({.weights = head.data,
+                .weight_stride = head.stride,
+                .cols = head.cols,
+                .x = final_.data() + first * config_.hidden,
+                .x_stride = config_.hidden,
+                .tokens = count,
+                .row_begin = begin,
+                .row_end = end,
+                .out = out,
+                .out_stride = head.rows,
+                .scratch = scratch_.data() + thread * padded_});
+    if (weights_.head.bias.empty()) return;
+    for (std::size_t t = 0; t < count; ++t) {
+      kernels_.add(out + t * head.rows + begin, weights_.head.bias.data() + begin, end - begin);
+    }
+  });
+}
+
+void Forward::embed(std::span<const std::int32_t> tokens) {
+  const Matrix& embedding = weights_.embedding;
+  for (std::size_t t = 0; t < tokens.size(); ++t) {
+    dequantize_row(embedding.dtype, embedding.data + static_cast<std::size_t>(tokens[t]) * embedding.stride,
+                   embedding.cols, x_.data() + t * config_.hidden);
+  }
+}
+
+void Forward::attention_block(const Layer& layer, std::size_t index, std::uint32_t position) {
+  normalise(x_.data(), config_.hidden, layer.attention_norm, config_.norm_eps, config_.hidden);
+  multiply(std::array{Product{&layer.query, query_.data(), query_size_},
+                      Product{&layer.key, key_.data(), kv_size_},
+                      Product{&layer.value, value_.data(), kv_size_}});
+  append_keys_and_values(index, position);
+  attend(index, position);
+  if (layer.attention_sub_norm.empty()) {
+    current_input_ = attended_.data();
+  } else {
+    normalise(attended_.data(), query_size_, layer.attention_sub_norm, config_.norm_eps, query_size_);
+  }
+  multiply(std::array{Product{&layer.attention_output, delta_.data(), config_.hidden}});
+  kernels_.add(x_.data(), delta_.data(), tokens_ * config_.hidden);
+}
+
+void Forward::ffn_block(const Layer& layer) {
+  normalise(x_.data(), config_.hidden, layer.ffn_norm, config_.norm_eps, config_.hidden);
+  multiply(std::array{Product{&layer.gate, gate_.data(), config_.ffn},
+                      Product{&layer.up, up_.data(), config_.ffn}});
+  const auto gated = config_.activation == Activation::Relu2  ? kernels_.relu2_mul
+                     : config_.activation == Activation::Silu ? kernels_.silu_mul
+                                                              : kernels_.gelu_mul;
+  for_each_token([&](std::size_t t) {
+    float* gate = gate_.data() + t * config_.ffn;
+    gated(gate, up_.data() + t * config_.ffn, config_.ffn, gate);
+  });
+  if (layer.ffn_sub_norm.empty()) {
+    current_input_ = gate_.data();
+  } else {
+    normalise(gate_.data(), config_.ffn, layer.ffn_sub_norm, config_.norm_eps, config_.ffn);
+  }
+  multiply(std::array{Product{&layer.down, delta_.data(), config_.hidden}});
+  kernels_.add(x_.data(), delta_.data(), tokens_ * config_.hidden);
+}
+
+void Forward::append_keys_and_values(std::size_t layer, std::uint32_t position) {
+  for_each_token([&](std::size_t t) {
+    const float* cosines = cosines_.data() + t * rope_.size();
+    const float* sines = sines_.data() + t * rope_.size();
+    const std::size_t d = config_.head_dim;
+    for (std::size_t head = 0; head < config_.heads; ++head) {
+      kernels_.rope(query_.data() + t * query_size_ + head * d, cosines, sines, d);
+    }
+    for (std::size_t head = 0; head < config_.kv_heads; ++head) {
+      float* key = key_.data() + t * kv_size_ + head * d;
+      const float* value = value_.data() + t * kv_size_ + head * d;
+      kernels_.rope(key, cosines, sines, d);
+      std::byte* cached_key = cache_.key(layer, head, position + t);
+      std::byte* cached_value = cache_.value(layer, head, position + t);
+      if (cache_.type() == KvType::F16) {
+        kernels_.f32_to_f16(key, d, reinterpret_cast<std::uint16_t*>(cached_key));
+        kernels_.f32_to_f16(value, d, reinterpret_cast<std::uint16_t*>(cached_value));
+      } else {
+        std::memcpy(cached_key, key, d * sizeof(float));
+        std::memcpy(cached_value, value, d * sizeof(float));
+      }
+    }
+  });
+}
+
+void Forward::attend(std::size_t layer, std::uint32_t position) {
+  const std::size_t d = config_.head_dim;
+  const std::size_t group = config_.heads / config_.kv_heads;
+  const float scale = 1.0f / std::sqrt(static_cast<float>(d));
+  const auto attention = cache_.type() == KvType::F16 ? kernels_.attention_f16 : kernels_.attention_f32;
+  const std::size_t context = scores_.size() / pool_.size();
+  // Head by head, not token by token: later tokens see more positions, and this deals every thread early and
+  // late ones.
+  pool_.parallel_for(config_.heads * tokens_, 1, [&](std::size_t begin, std::size_t end, unsigned thread) {
+    for (std::size_t item = begin; item < end; ++item) {
+      const std::size_t head = item / tokens_;
+      const std::size_t t = item % tokens_;
+      attention({.query = query_.data() + t * query_size_ + head * d,
+                 .keys = cache_.key(layer, head / group, 0),
+                 .values = cache_.value(layer, head / group, 0),
+                 .positions = position + t + 1,
+                 .head_dim = d,
+                 .scale = scale,
+                 .scores = scores_.data() + thread * context,
+                 .out = attended_.data() + t * query_size_ + head * d});
+    }
+  });
+}
+
+void Forward::for_each_token(FunctionRef<void(std::size_t token)> work) {
+  if (tokens_ == 1) return work(0);  // waking threads costs more than a row
+  pool_.parallel_for(tokens_, 1, [&](std::size_t begin, std::size_t end, unsigned) {
+    for (std::size_t t = begin; t < end; ++t) work(t);
+  });
+}
+
+/// The input of the next product becomes rms_norm(x) · weight, rows of n.
+void Forward::normalise(const float* x, std::size_t stride, const std::vector<float>& weight, float eps,
+                        std::size_t n) {
+  for_each_token([&](std::size_t t) {
+    kernels_.rms_norm(x + t * stride, weight.data(), eps, n, input_.data() + t * n);
+  });
+  current_input_ = input_.data();
+}
+
+void Forward::quantise(std::size_t n) {
+  const std::size_t padded = round_up(n, kActivationPadding);
+  for_each_token([&](std::size_t t) {
+    const QuantizeResult result =
+        kernels_.quantize(current_input_ + t * n, n, padded, codes_.data() + t * padded);
+    code_scales_[t] = result.scale;
+    code_sums_[t] = result.sum;
+  });
+}
+
+void Forward::multiply(std::span<const Product> products) {
+  const bool norm_inside =
+      std::ranges::any_of(products, [](const Product& p) { return !p.linear->input_norm.empty(); });
+  if (!norm_inside) return multiply_same_input(products);
+  // Layers with a norm of their own see different inputs.
+  const float* outer = current_input_;
+  for (const Product& product : products) {
+    const Linear& linear = *product.linear;
+    const std::size_t n = linear.matrix.cols;
+    current_input_ = outer;
+    if (!linear.input_norm.empty()) {
+      for_each_token([&](std::size_t t) {
+        kernels_.rms_norm(outer + t * n, linear.input_norm.data(), linear.input_norm_eps, n,
+                          inner_.data() + t * n);
+      });
+      current_input_ = inner_.data();
+    }
+    multiply_same_input({&product, 1});
+  }
+}
+
+void Forward::multiply_same_input(std::span<const Product> products) {
+  const auto is_ternary = [](const Product& p) { return p.linear->matrix.ternary != nullptr; };
+  if (std::ranges::any_of(products, is_ternary)) quantise(products.front().linear->matrix.cols);
+  std::size_t rows = 0;
+  for (const Product& product : products) rows += product.linear->matrix.rows;
+  // One parallel region over the rows of all products together.
+  pool_.parallel_for(rows, kRowGrain, [&](std::size_t begin, std::size_t end, unsigned thread) {
+    std::size_t first = 0;
+    for (const Product& product : products) {
+      const std::size_t count = product.linear->matrix.rows;
+      const std::size_t from = std::max(begin, first);
+      const std::size_t to = std::min(end, first + count);
+      if (from < to) product_rows(product, from - first, to - first, thread);
+      first += count;
+    }
+  });
+}
+
+void Forward::product_rows(const Product& product, std::size_t begin, std::size_t end, unsigned thread) {
+  const Linear& linear = *product.linear;
+  const Matrix& matrix = linear.matrix;
+  if (!matrix.ternary) {
+    matrix.dense({.weights = matrix.data,
+                  .weight_stride = matrix.stride,
+                  .cols = matrix.cols,
+                  .x = current_input_,
+                  .x_stride = matrix.cols,
+                  .tokens = tokens_,
+                  .row_begin = begin,
+                  .row_end = end,
+                  .out = product.out,
+                  .out_stride = product.out_stride,
+                  .scratch = scratch_.data() + thread * padded_});
+    if (linear.bias.empty()) return;
+    for (std::size_t t = 0; t < tokens_; ++t) {
+      kernels_.add(product.out + t * product.out_stride + begin, linear.bias.data() + begin, end - begin);
+    }
+    return;
+  }
+  std::int32_t* sums = sums_.data() + thread * (sums_.size() / pool_.size());
+  for (std::size_t row = begin; row < end; row += kRowChunk) {
+    const std::size_t count = std::min(kRowChunk, end - row);
+    matrix.ternary->run({.weights = reinterpret_cast<const std::uint8_t*>(matrix.data + row * matrix.stride),
+                         .weight_stride = matrix.stride,
+                         .cols = matrix.cols,
+                         .x = codes_.data(),
+                         .x_stride = round_up(matrix.cols, std::uint64_t{kActivationPadding}),
+                         .x_sums = code_sums_.data(),
+                         .tokens = tokens_,
+                         .row_begin = 0,
+                         .row_end = count,
+                         .out = sums,
+                         .out_stride = kRowChunk});
+    for (std::size_t t = 0; t < tokens_; ++t) {
+      kernels_.scale_rows(sums + t * kRowChunk, matrix.scale / code_scales_[t],
+                          matrix.row_scales.empty() ? nullptr : matrix.row_scales.data() + row,
+                          linear.bias.empty() ? nullptr : linear.bias.data() + row, count,
+                          product.out + t * product.out_stride + row);
+    }
+  }
+}
+
+}  // namespace sterna

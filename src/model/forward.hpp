@@ -1,0 +1,100 @@
+// The forward pass of the decoder: tokens to hidden states to logits.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <span>
+
+#include "kernels/kernel_table.hpp"
+#include "memory/arena.hpp"
+#include "model/kv_cache.hpp"
+#include "model/rope.hpp"
+#include "model/weights.hpp"
+#include "platform/thread_pool.hpp"
+
+namespace sterna {
+
+struct ForwardOptions {
+  std::uint32_t context;  ///< positions of the KV cache
+  std::uint32_t batch;    ///< tokens at once
+  KvType kv;
+};
+
+/// The working memory of one sequence and the pass over it. Per layer, with x the residual stream [tokens,
+/// hidden]:
+///
+///   a = quantise(rms_norm(x));  q, k, v = W_q·a, W_k·a, W_v·a;  rotate q, k;  append k, v to the cache
+///   x += W_o · quantise(sub_norm(softmax(q·Kᵀ/√d)·V))
+///   f = quantise(rms_norm(x));  x += W_down · quantise(sub_norm(act(W_gate·f) ∘ W_up·f))
+///
+/// Every float operation works on one token alone and in an order that depends on neither threads nor batch,
+/// so neither changes a bit of the result. Nothing is allocated after construction. Weights, kernels and pool
+/// must outlive it.
+class Forward {
+ public:
+  Forward(const ModelConfig& config, const Weights& weights, const FloatKernels& kernels, ThreadPool& pool,
+          const ForwardOptions& options);
+
+  /// Runs tokens (1 to batch, ids in range) at positions [position, position + tokens), all < context, with
+  /// every earlier position in the cache. False when `cancelled` became true between layers; the cache below
+  /// `position` is intact.
+  bool run(std::span<const std::int32_t> tokens, std::uint32_t position, const std::atomic<bool>& cancelled);
+
+  /// The last run's hidden state [hidden] of its token `index`, after the final norm.
+  std::span<const float> hidden(std::size_t index) const noexcept;
+  /// The logits [count, vocab] of tokens [first, first + count) of the last run.
+  void logits(std::size_t first, std::size_t count, float* out);
+
+  std::uint64_t cache_bytes() const noexcept { return cache_.bytes(); }
+  std::uint64_t working_bytes() const noexcept { return arena_.bytes(); }
+
+ private:
+  /// One of several products of the same input.
+  struct Product {
+    const Linear* linear;
+    float* out;              ///< [tokens, stride]
+    std::size_t out_stride;  ///< elements
+  };
+
+  void embed(std::span<const std::int32_t> tokens);
+  void attention_block(const Layer& layer, std::size_t index, std::uint32_t position);
+  void ffn_block(const Layer& layer);
+  void append_keys_and_values(std::size_t layer, std::uint32_t position);
+  void attend(std::size_t layer, std::uint32_t position);
+  void for_each_token(FunctionRef<void(std::size_t token)> work);
+  void normalise(const float* x, std::size_t stride, const std::vector<float>& weight, float eps,
+                 std::size_t n);
+  void quantise(std::size_t n);
+  void multiply(std::span<const Product> products);
+  void multiply_same_input(std::span<const Product> products);
+  void product_rows(const Product& product, std::size_t begin, std::size_t end, unsigned thread);
+
+  const ModelConfig& config_;
+  const Weights& weights_;
+  const FloatKernels& kernels_;
+  ThreadPool& pool_;
+  RopeAngles rope_;
+  KvCache cache_;
+  std::size_t tokens_ = 0;  ///< of the current run
+
+  std::size_t query_size_;  ///< heads · head_dim
+  std::size_t kv_size_;     ///< kv_heads · head_dim
+  std::size_t widest_;      ///< the longest input row of any product
+  std::size_t padded_;      ///< the same, padded for the kernels
+
+  Arena arena_;
+  std::span<float> x_;                 ///< [batch, hidden]: the residual stream
+  std::span<float> input_;             ///< [batch, widest]: input of the current product
+  std::span<float> inner_;             ///< [batch, widest]: input after a norm inside the layer
+  std::span<std::int8_t> codes_;       ///< [batch, padded]: the input, quantised
+  std::span<float> code_scales_;       ///< [batch]
+  std::span<std::int32_t> code_sums_;  ///< [batch]
+  std::span<float> query_, key_, value_, attended_, gate_, up_, delta_, final_;
+  std::span<float> cosines_, sines_;  ///< [batch, head_dim / 2]
+  std::span<std::int32_t> sums_;      ///< [threads, batch, kRowChunk]
+  std::span<float> scratch_;          ///< [threads, padded]
+  std::span<float> scores_;           ///< [threads, context]
+  const float* current_input_ = nullptr;
+};
+
+}  // namespace sterna

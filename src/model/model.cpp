@@ -1,0 +1,107 @@
+#include "sterna/model.hpp"
+
+#include <algorithm>
+
+#include "model/model_impl.hpp"
+#include "sterna/error.hpp"
+
+namespace sterna {
+namespace {
+
+std::uint64_t bytes_of(const Matrix& matrix) {
+  return matrix.rows * matrix.stride;
+}
+
+std::uint64_t bytes_read_per_token(const Weights& weights) {
+  std::uint64_t bytes =
+      bytes_of(weights.head.matrix) + weights.embedding.stride + weights.output_norm.size() * sizeof(float);
+  for (const Layer& layer : weights.layers) {
+    for (const Linear* linear : {&layer.query, &layer.key, &layer.value, &layer.attention_output, &layer.gate,
+                                 &layer.up, &layer.down}) {
+      bytes += bytes_of(linear->matrix) + (linear->bias.size() + linear->input_norm.size()) * sizeof(float);
+    }
+    bytes += (layer.attention_norm.size() + layer.attention_sub_norm.size() + layer.ffn_norm.size() +
+              layer.ffn_sub_norm.size()) *
+             sizeof(float);
+  }
+  return bytes;
+}
+
+void note_kernel(std::vector<std::string>& names, std::string name) {
+  if (std::ranges::find(names, name) == names.end()) names.push_back(std::move(name));
+}
+
+std::vector<std::string> kernels_in_use(const Weights& weights, const FloatKernels& floats) {
+  std::vector<std::string> names;
+  for (const Layer& layer : weights.layers) {
+    for (const Linear* linear : {&layer.query, &layer.key, &layer.value, &layer.attention_output, &layer.gate,
+                                 &layer.up, &layer.down}) {
+      if (linear->matrix.ternary) note_kernel(names, std::string(linear->matrix.ternary->name));
+    }
+  }
+  note_kernel(names, "float-" + std::string(floats.isa));
+  return names;
+}
+
+}  // namespace
+
+Model::Model() : impl_(std::make_unique<Impl>()) {}
+Model::~Model() = default;
+
+std::shared_ptr<const Model> Model::load(const std::filesystem::path& path, const LoadOptions& options) {
+  const auto model = std::shared_ptr<Model>(new Model);
+  Impl& impl = *model->impl_;
+  impl.checkpoint = open_checkpoint(
+      path, {.map = {.map = options.map, .lock = options.lock}, .i2s_group = options.i2s_group});
+  impl.kernels = select_float_kernels(options.kernel);
+  ThreadPool pool(options.threads);
+  impl.weights = load_weights(impl.checkpoint, impl.kernels, pool,
+                              {.kernel = options.kernel, .progress = options.progress}, impl.reports);
+  if (impl.checkpoint.tokenizer) {
+    impl.tokenizer = std::make_shared<const Tokenizer>(std::move(*impl.checkpoint.tokenizer));
+    impl.checkpoint.tokenizer.reset();
+  }
+  impl.kernel_names = kernels_in_use(impl.weights, impl.kernels);
+  impl.bytes_per_token = bytes_read_per_token(impl.weights);
+  for (const WeightReport& report : impl.reports) impl.parameters += report.shape[0] * report.shape[1];
+  return model;
+}
+
+const ModelConfig& Model::config() const noexcept {
+  return impl_->checkpoint.config;
+}
+
+const std::shared_ptr<const Tokenizer>& Model::tokenizer() const {
+  if (!impl_->tokenizer) {
+    throw Error(ErrorCategory::Unsupported, "the model comes without a tokenizer",
+                {{"file", impl_->checkpoint.path.string()}});
+  }
+  return impl_->tokenizer;
+}
+
+bool Model::has_tokenizer() const noexcept {
+  return impl_->tokenizer != nullptr;
+}
+
+const std::string& Model::chat_template_source() const noexcept {
+  static const std::string none;
+  return impl_->tokenizer ? impl_->tokenizer->spec().chat_template : none;
+}
+
+const std::vector<WeightReport>& Model::weights() const noexcept {
+  return impl_->reports;
+}
+std::uint64_t Model::bytes_per_token() const noexcept {
+  return impl_->bytes_per_token;
+}
+std::uint64_t Model::parameters() const noexcept {
+  return impl_->parameters;
+}
+const std::vector<std::string>& Model::kernels() const noexcept {
+  return impl_->kernel_names;
+}
+const Model::GenerationDefaults& Model::generation_defaults() const noexcept {
+  return impl_->checkpoint.generation;
+}
+
+}  // namespace sterna

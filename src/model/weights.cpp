@@ -1,0 +1,374 @@
+#include "model/weights.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <exception>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include "base/checked.hpp"
+#include "base/half.hpp"
+#include "packing/hf_u8.hpp"
+#include "quantize/absmean.hpp"
+#include "sterna/error.hpp"
+#include "tensor/dequantize.hpp"
+
+namespace sterna {
+namespace {
+
+constexpr std::uint64_t kI2sGroup = 128;  // weights in 32 bytes: a vector register
+
+void own(Matrix& matrix, std::uint64_t rows, std::size_t stride) {
+  matrix.owned = AlignedBuffer(rows * stride);
+  matrix.data = matrix.owned.data();
+  matrix.stride = stride;
+}
+
+/// The kernels' own layout: I2_S with every row padded to whole groups. Byte p of a group is
+/// c[p] << 6 | c[p + 32] << 4 | c[p + 64] << 2 | c[p + 96] with c = trit + 1.
+void pack_rows(const TernaryMatrix& from, Matrix& to) {
+  to.dtype = DType::I2_S;
+  own(to, from.rows, ceil_div(from.cols, kI2sGroup) * (kI2sGroup / 4));
+  for (std::uint64_t row = 0; row < from.rows; ++row) {
+    const std::int8_t* trits = from.trits.data() + row * from.cols;
+    auto* out = reinterpret_cast<std::uint8_t*>(to.owned.data() + row * to.stride);
+    for (std::uint64_t at = 0; at < from.cols; at += kI2sGroup, out += kI2sGroup / 4) {
+      for (std::uint64_t p = 0; p < kI2sGroup / 4; ++p) {
+        unsigned byte = 0;
+        for (std::uint64_t plane = 0; plane < 4; ++plane) {
+          const std::uint64_t k = at + plane * (kI2sGroup / 4) + p;
+          const int trit = k < from.cols ? trits[k] : 0;
+          byte = byte << 2 | static_cast<unsigned>(trit + 1);
+        }
+        out[p] = static_cast<std::uint8_t>(byte);
+      }
+    }
+  }
+}
+
+/// Rows [rows, cols] as float32, for what no kernel reads directly.
+void widen_rows(const LinearSource& source, Matrix& matrix) {
+  const StoredTensor& stored = *source.weight;
+  const std::uint64_t row_bytes = *storage_bytes(stored.dtype, 1, source.cols);
+  matrix.dtype = DType::F32;
+  own(matrix, source.rows, source.cols * sizeof(float));
+  for (std::uint64_t row = 0; row < source.rows; ++row) {
+    dequantize_row(stored.dtype, stored.bytes.data() + stored_row(source, row) * row_bytes, source.cols,
+                   reinterpret_cast<float*>(matrix.owned.data() + row * matrix.stride));
+  }
+}
+
+/// A packed matrix whose blocks have scales of their own is not a BitLinear weight: it runs as a dense one.
+void expand_blocks(const TernaryMatrix& from, Matrix& matrix) {
+  matrix.dtype = DType::F32;
+  own(matrix, from.rows, from.cols * sizeof(float));
+  const std::uint64_t blocks = ceil_div<std::uint64_t>(from.cols, from.scales.block);
+  for (std::uint64_t row = 0; row < from.rows; ++row) {
+    auto* out = reinterpret_cast<float*>(matrix.owned.data() + row * matrix.stride);
+    for (std::uint64_t k = 0; k < from.cols; ++k) {
+      out[k] = static_cast<float>(from.trits[row * from.cols + k]) *
+               from.scales.values[row * blocks + k / from.scales.block];
+    }
+  }
+}
+
+/// True when no 2-bit field of the bytes is 3.
+bool all_codes_are_trits(Bytes bytes) {
+  std::uint64_t bad = 0;
+  std::size_t at = 0;
+  for (; at + 8 <= bytes.size(); at += 8) {
+    const auto word = load_unaligned<std::uint64_t>(bytes.data() + at);
+    bad |= word & (word >> 1) & 0x5555555555555555u;
+  }
+  for (; at < bytes.size(); ++at) {
+    const auto byte = static_cast<unsigned>(bytes[at]);
+    bad |= byte & (byte >> 1) & 0x55u;
+  }
+  return bad == 0;
+}
+
+/// The same for TQ2_0, whose blocks have a scale between their codes.
+bool tq2_codes_are_trits(Bytes bytes) {
+  const auto& block = info(DType::TQ2_0);
+  const std::size_t codes = block.block_bytes - sizeof(std::uint16_t);
+  for (std::size_t at = 0; at < bytes.size(); at += block.block_bytes) {
+    if (!all_codes_are_trits(bytes.subspan(at, codes))) return false;
+  }
+  return true;
+}
+
+/// The scale of a TQ2_0 matrix if all blocks share it, which a block of zeros does with any.
+std::optional<float> common_tq2_scale(Bytes bytes) {
+  constexpr std::size_t kCodes = 64;  // bytes of codes in a block, before its f16 scale
+  std::optional<float> common;
+  for (std::size_t at = 0; at < bytes.size(); at += kCodes + 2) {
+    const float scale = f16_to_f32(load_unaligned<std::uint16_t>(bytes.data() + at + kCodes));
+    const auto codes = bytes.subspan(at, kCodes);
+    // 01 01 01 01: four times the code of 0.
+    if (std::ranges::all_of(codes, [](std::byte b) { return b == std::byte{0x55}; })) continue;
+    if (!std::isfinite(scale) || (common && *common != scale)) return std::nullopt;
+    common = scale;
+  }
+  return common ? common : 0.0f;
+}
+
+/// One weight's way from the file to a kernel.
+class Loader {
+ public:
+  Loader(const Checkpoint& checkpoint, const FloatKernels& kernels, const std::string& forced)
+      : checkpoint_(checkpoint),
+        kernels_(kernels),
+        i2s_(select_ternary_kernel(DType::I2_S, forced)),
+        tq2_(select_ternary_kernel(DType::TQ2_0, forced)) {}
+
+  void dense(const LinearSource& source, Matrix& matrix, WeightReport& report) const {
+    matrix.rows = source.rows;
+    matrix.cols = source.cols;
+    const StoredTensor& stored = *source.weight;
+    if (!dense_kernel(kernels_, stored.dtype)) {
+      widen_rows(source, matrix);
+      report.why = "no kernel reads " + std::string(name(stored.dtype));
+    } else {
+      matrix.dtype = stored.dtype;
+      matrix.stride = *storage_bytes(stored.dtype, 1, source.cols);
+      matrix.data = stored.bytes.data();
+      if (source.interleaved_heads) copy_in_order(source, matrix, report);
+    }
+    matrix.dense = dense_kernel(kernels_, matrix.dtype);
+  }
+
+  void linear(const LinearSource& source, Matrix& matrix, WeightReport& report) const {
+    if (source.encoding == WeightEncoding::Dense) return dense(source, matrix, report);
+    matrix.rows = source.rows;
+    matrix.cols = source.cols;
+    if (use_as_it_lies(source, matrix, report)) {
+      if (source.interleaved_heads) copy_in_order(source, matrix, report);
+      return;
+    }
+    const TernaryMatrix trits = read_ternary(source, checkpoint_.unpack);
+    if (trits.scales.grain == ScaleGrain::Block) {
+      expand_blocks(trits, matrix);
+      matrix.dense = dense_kernel(kernels_, matrix.dtype);
+      report.why = "its blocks have different scales: not a BitLinear weight, run as a dense matrix";
+      return;
+    }
+    pack_rows(trits, matrix);
+    matrix.ternary = i2s_;
+    if (trits.scales.grain == ScaleGrain::Row) {
+      matrix.row_scales = trits.scales.values;
+    } else {
+      matrix.scale = trits.scales.values.at(0);
+    }
+  }
+
+ private:
+  /// True when a kernel takes the file's bytes; `report.why` says why not.
+  bool use_as_it_lies(const LinearSource& source, Matrix& matrix, WeightReport& report) const {
+    const Bytes bytes = source.weight->bytes;
+    if (source.encoding == WeightEncoding::HfPacked) {
+      report.why = "four output rows share a byte";
+    } else if (source.encoding == WeightEncoding::Master) {
+      report.why = "float master weights, quantised by absmean";
+    } else if (source.weight->dtype == DType::I2_S) {
+      if (checkpoint_.unpack.i2s_group != kI2sGroup) {
+        report.why = "groups of " + std::to_string(checkpoint_.unpack.i2s_group) + " weights";
+      } else if (source.cols % kI2sGroup != 0) {
+        report.why = "rows end inside a group";
+      } else {
+        const std::uint64_t codes = source.rows * source.cols / 4;
+        const float scale = load_unaligned<float>(bytes.data() + codes);
+        if (!all_codes_are_trits(bytes.first(codes)) || !std::isfinite(scale)) {
+          read_ternary(source, checkpoint_.unpack);  // throws, and says where
+        }
+        matrix.scale = scale * source.scale;
+        matrix.stride = source.cols / 4;
+        matrix.ternary = i2s_;
+      }
+    } else if (source.weight->dtype == DType::TQ2_0 && tq2_) {
+      const auto scale = common_tq2_scale(bytes);
+      if (!scale || !tq2_codes_are_trits(bytes)) {
+        report.why = "its blocks have different scales";
+        return false;  // unpacking meets a bad code and says where
+      }
+      matrix.scale = *scale * source.scale;
+      matrix.stride = *storage_bytes(DType::TQ2_0, 1, source.cols);
+      matrix.ternary = tq2_;
+    } else {
+      report.why = "no kernel reads " + std::string(name(source.weight->dtype));
+    }
+    if (!matrix.ternary) return false;
+    matrix.dtype = source.weight->dtype;
+    matrix.data = bytes.data();
+    return true;
+  }
+
+  /// Copies rows so that they lie in the model's order.
+  static void copy_in_order(const LinearSource& source, Matrix& matrix, WeightReport& report) {
+    const std::byte* from = matrix.data;
+    own(matrix, source.rows, matrix.stride);
+    for (std::uint64_t row = 0; row < source.rows; ++row) {
+      std::memcpy(matrix.owned.data() + row * matrix.stride, from + stored_row(source, row) * matrix.stride,
+                  matrix.stride);
+    }
+    report.why = "rows are stored in the order of the other RoPE";
+  }
+
+  const Checkpoint& checkpoint_;
+  const FloatKernels& kernels_;
+  const TernaryKernel* i2s_;
+  const TernaryKernel* tq2_;  ///< may be null
+};
+
+std::vector<float> optional_vector(const StoredTensor* tensor) {
+  return tensor ? read_vector(*tensor) : std::vector<float>{};
+}
+
+/// Copies row `from` to row `to`, with (to, from) = order(row, stored_row(row)).
+template <class Order>
+TernaryMatrix reordered(const TernaryMatrix& matrix, const LinearSource& source, Order order) {
+  TernaryMatrix result = matrix;
+  const bool one_scale = matrix.scales.grain == ScaleGrain::Tensor;
+  const std::size_t per_row = one_scale ? 0 : matrix.scales.values.size() / matrix.rows;
+  for (std::uint64_t row = 0; row < matrix.rows; ++row) {
+    const auto [to, from] = order(row, stored_row(source, row));
+    std::copy_n(matrix.trits.begin() + static_cast<std::ptrdiff_t>(from * matrix.cols), matrix.cols,
+                result.trits.begin() + static_cast<std::ptrdiff_t>(to * matrix.cols));
+    std::copy_n(matrix.scales.values.begin() + static_cast<std::ptrdiff_t>(from * per_row), per_row,
+                result.scales.values.begin() + static_cast<std::ptrdiff_t>(to * per_row));
+  }
+  return result;
+}
+
+std::vector<float> in_model_order(const LinearSource& source, const std::vector<float>& stored) {
+  std::vector<float> ordered(stored.size());
+  for (std::uint64_t row = 0; row < stored.size(); ++row) ordered[row] = stored[stored_row(source, row)];
+  return ordered;
+}
+
+}  // namespace
+
+TernaryMatrix to_stored_order(const TernaryMatrix& matrix, const LinearSource& file) {
+  return reordered(matrix, file,
+                   [](std::uint64_t row, std::uint64_t in_file) { return std::pair(in_file, row); });
+}
+
+TernaryMatrix read_ternary(const LinearSource& source, const UnpackOptions& options) try {
+  const StoredTensor& stored = *source.weight;
+  TernaryMatrix matrix;
+  switch (source.encoding) {
+    case WeightEncoding::Ternary:
+      matrix = find_packing(stored.dtype)->unpack(stored.bytes, source.rows, source.cols, options);
+      break;
+    case WeightEncoding::HfPacked:
+      matrix = unpack_hf_u8(stored.bytes, source.rows, source.cols, 1.0f);
+      break;
+    case WeightEncoding::Master:
+      // The published quantiser stores its result in the checkpoint's type, and so the scale is rounded to
+      // it.
+      matrix = quantize_absmean(stored.dtype, stored.bytes, source.rows, source.cols, stored.dtype);
+      break;
+    case WeightEncoding::Dense:
+      throw Error(ErrorCategory::Internal, "a dense weight has no trits");
+  }
+  for (float& scale : matrix.scales.values) scale *= source.scale;
+  if (source.interleaved_heads == 0) return matrix;
+  return reordered(matrix, source,
+                   [](std::uint64_t row, std::uint64_t in_file) { return std::pair(row, in_file); });
+} catch (const Error& error) {
+  throw error.with("file", source.weight->file).with("tensor", source.weight->name);
+}
+
+Weights load_weights(const Checkpoint& checkpoint, const FloatKernels& kernels, ThreadPool& pool,
+                     const WeightOptions& options, std::vector<WeightReport>& reports) {
+  const Loader loader(checkpoint, kernels, options.kernel);
+  Weights weights;
+  weights.layers.resize(checkpoint.layers.size());
+
+  // One job per matrix; the jobs are independent and the result does not depend on who does which.
+  struct Job {
+    const LinearSource* source;
+    Matrix* matrix;
+    bool dense;
+  };
+  std::vector<Job> jobs;
+  LinearSource embedding;
+  embedding.name = gguf_name(*checkpoint.architecture, WeightId::TokenEmbedding);
+  embedding.weight = checkpoint.embedding;
+  embedding.rows = checkpoint.config.vocab;
+  embedding.cols = checkpoint.config.hidden;
+  jobs.push_back({&embedding, &weights.embedding, true});
+  const bool tied = checkpoint.head.weight == checkpoint.embedding;
+  if (!tied) jobs.push_back({&checkpoint.head, &weights.head.matrix, true});
+
+  const auto add = [&](const LinearSource& source, Linear& linear) {
+    jobs.push_back({&source, &linear.matrix, false});
+    linear.bias = in_model_order(source, optional_vector(source.bias));
+    linear.input_norm = optional_vector(source.input_norm);
+    linear.input_norm_eps = source.input_norm_eps;
+  };
+  for (std::size_t n = 0; n < checkpoint.layers.size(); ++n) {
+    const LayerSource& source = checkpoint.layers[n];
+    Layer& layer = weights.layers[n];
+    layer.attention_norm = read_vector(*source.attention_norm);
+    layer.attention_sub_norm = optional_vector(source.attention_sub_norm);
+    layer.ffn_norm = read_vector(*source.ffn_norm);
+    layer.ffn_sub_norm = optional_vector(source.ffn_sub_norm);
+    add(source.query, layer.query);
+    add(source.key, layer.key);
+    add(source.value, layer.value);
+    add(source.attention_output, layer.attention_output);
+    add(source.gate, layer.gate);
+    add(source.up, layer.up);
+    add(source.down, layer.down);
+  }
+  weights.output_norm = read_vector(*checkpoint.output_norm);
+  weights.head.bias = optional_vector(checkpoint.head.bias);
+
+  reports.resize(jobs.size());
+  std::exception_ptr failure;
+  std::size_t failed_job = jobs.size();  // the first in file order is reported, whichever thread met it
+  std::mutex failure_mutex;
+  // In slices, so that progress can be told between them.
+  const std::size_t slice = std::max<std::size_t>(pool.size(), ceil_div<std::size_t>(jobs.size(), 50));
+  for (std::size_t start = 0; start < jobs.size(); start += slice) {
+    const std::size_t count = std::min(slice, jobs.size() - start);
+    pool.parallel_for(count, 1, [&](std::size_t begin, std::size_t end, unsigned) {
+      for (std::size_t i = start + begin; i < start + end; ++i) {
+        const Job& job = jobs[i];
+        WeightReport& report = reports[i];
+        try {
+          report.name = job.source->weight->name;
+          report.stored = job.source->weight->dtype;
+          report.shape = {job.source->rows, job.source->cols};
+          report.stored_bytes = job.source->weight->bytes.size();
+          if (job.dense) {
+            loader.dense(*job.source, *job.matrix, report);
+          } else {
+            loader.linear(*job.source, *job.matrix, report);
+          }
+          report.used = job.matrix->dtype;
+          report.owned_bytes = job.matrix->owned.size();
+        } catch (...) {
+          const std::lock_guard lock(failure_mutex);
+          if (i < failed_job) failure = std::current_exception(), failed_job = i;
+        }
+      }
+    });
+    if (failure) std::rethrow_exception(failure);
+    if (options.progress) options.progress(start + count, jobs.size(), "weights");
+  }
+  if (tied) {
+    Matrix& head = weights.head.matrix;
+    head.rows = weights.embedding.rows;
+    head.cols = weights.embedding.cols;
+    head.dtype = weights.embedding.dtype;
+    head.data = weights.embedding.data;
+    head.stride = weights.embedding.stride;
+    head.dense = weights.embedding.dense;
+  }
+  return weights;
+}
+
+}  // namespace sterna
