@@ -106,9 +106,9 @@ struct OutTensor {
 void write(const std::filesystem::path& path, const Metadata& metadata, std::vector<OutTensor> tensors,
            const Progress& progress = {});
 
-/// I2_S files do not say whether their groups are 128 weights (x86) or 64 (ARM). Evidence: with the right
-/// group size every 2-bit code is 0, 1 or 2 either way, so codes alone cannot tell; see the source for what
-/// does. Nothing when undecided.
+/// 128 or 64: how many weights the groups of the file's I2_S tensors hold (x86 or ARM wrote it). The format
+/// does not say, and every code is valid either way: decided by the key that our own writer sets, otherwise
+/// by what trained weights show (i2s_group.hpp). Nothing when undecided.
 std::optional<std::uint32_t> detect_i2s_group(const File& file);
 
 }  // namespace sterna::gguf
