@@ -15,65 +15,11 @@
 #include <span>
 #include <string_view>
 
+#include "kernels/kernel_args.hpp"
 #include "platform/cpu.hpp"
 #include "sterna/dtype.hpp"
 
 namespace sterna {
-
-/// out[m · out_stride + r] = Σ_k trit(r, k) · x[m · x_stride + k] for r in [row_begin, row_end), m in [0,
-/// tokens); exact int32.
-struct TernaryArgs {
-  const std::uint8_t* weights;  ///< row r starts at weights + r · weight_stride
-  std::size_t weight_stride;    ///< bytes
-  std::size_t cols;             ///< K; the row's storage is padded to whole blocks of the packing
-  const std::int8_t* x;         ///< int8 activations; zero from K to the next multiple of kActivationPadding
-  std::size_t x_stride;         ///< bytes, a multiple of kActivationPadding; x is 64-byte aligned
-  const std::int32_t* x_sums;  ///< Σ_k x[m][k], for kernels with unsigned codes: Σ w·q = Σ (w+1)·q − Σ q
-  std::size_t tokens;
-  std::size_t row_begin;
-  std::size_t row_end;
-  std::int32_t* out;
-  std::size_t out_stride;  ///< elements
-};
-
-/// Activation rows are padded with zeros to this many bytes, so that a kernel may read whole blocks of every
-/// packing.
-inline constexpr std::size_t kActivationPadding = 256;
-
-/// out[m · out_stride + r] = Σ_k w(r, k) · x[m · x_stride + k] in float32, canonical order; w as in
-/// tensor/dequantize.hpp.
-struct DenseArgs {
-  const std::byte* weights;
-  std::size_t weight_stride;  ///< bytes
-  std::size_t cols;
-  const float* x;
-  std::size_t x_stride;  ///< elements
-  std::size_t tokens;
-  std::size_t row_begin;
-  std::size_t row_end;
-  float* out;
-  std::size_t out_stride;
-  float* scratch;  ///< room for round_up(cols, 256) floats, this thread's own
-};
-
-/// One query head of one token over the cached keys and values of positions [0, positions):
-///   score_p = (q · K_p) · scale;  out = Σ_p softmax(score)_p · V_p
-/// K and V rows are `head_dim` elements, contiguous by position, f32 or f16.
-struct AttentionArgs {
-  const float* query;
-  const void* keys;
-  const void* values;
-  std::size_t positions;
-  std::size_t head_dim;
-  float scale;
-  float* scores;  ///< room for `positions` floats
-  float* out;     ///< [head_dim]
-};
-
-struct QuantizeResult {
-  float scale;       ///< s = 127 / max(max|x|, 1e-5): q = clamp(round_half_even(x · s), −128, 127)
-  std::int32_t sum;  ///< Σ q
-};
 
 /// A ternary kernel: the row that is first in the table, supported by the processor and fits the packing,
 /// wins.
@@ -89,9 +35,10 @@ struct TernaryKernel {
 struct FloatKernels {
   std::string_view isa;
   CpuFeatures required;
-  /// out = x / rms(x) · weight, rms = √(mean x² + eps); in place allowed
+  /// out = x / rms(x) · weight, rms = √(mean x² + eps); in place allowed; a null weight is all ones
   void (*rms_norm)(const float* x, const float* weight, float eps, std::size_t n, float* out);
-  /// Int8 activations of one token; writes zeros from n to `padded`
+  /// Int8 activations of one token; writes zeros from n to `padded`. Infinite or NaN input gives some codes
+  /// in range.
   QuantizeResult (*quantize)(const float* x, std::size_t n, std::size_t padded, std::int8_t* out);
   /// out = silu(gate) · up; out = relu(gate)² · up; gelu (tanh form); in place allowed
   void (*silu_mul)(const float* gate, const float* up, std::size_t n, float* out);
@@ -102,7 +49,8 @@ struct FloatKernels {
   /// Rotates pairs (i, i + n/2) of a head by the angles whose cosines and sines are given, [n/2] each; in
   /// place
   void (*rope)(float* x, const float* cosines, const float* sines, std::size_t n);
-  /// out[r] = int_out[r] · factor (+ bias[r]); factor = weight scale / activation scale
+  /// out[r] = in[r] · factor (+ bias[r]); factor = weight scale / activation scale. Where rows have scales of
+  /// their own, in[r] · (factor · row_scales[r]). row_scales and bias may be null.
   void (*scale_rows)(const std::int32_t* in, float factor, const float* row_scales, const float* bias,
                      std::size_t n, float* out);
   void (*f32_to_f16)(const float* in, std::size_t n, std::uint16_t* out);
@@ -127,12 +75,16 @@ inline bool supported(CpuFeatures required) {
 
 /// The kernel for a packing on this machine, or null when the packing has none (it is then repacked to I2_S,
 /// which always has one). `forced` is a kernel's or an isa's name ("generic"); empty takes STERNA_KERNEL,
-/// then the first supported. Throws InvalidArgument for an unknown name and Unsupported for one this
-/// processor cannot run.
+/// then the first supported. A forced kernel of another packing stands for its isa; an isa without a row for
+/// the packing is followed by those below it. Throws InvalidArgument for an unknown name and Unsupported for
+/// one this processor cannot run.
 const TernaryKernel* select_ternary_kernel(DType packing, std::string_view forced = {});
 
 /// The float operations with every null slot resolved. `forced` is an isa's name or a kernel's, as above.
 FloatKernels select_float_kernels(std::string_view forced = {});
+
+/// Fills the null slots of `kernels` from those of `next`.
+void inherit_null_slots(FloatKernels& kernels, const FloatKernels& next) noexcept;
 
 /// The dense kernel slot of a dtype, or null when that dtype must be converted first.
 void (*dense_kernel(const FloatKernels& kernels, DType dtype))(const DenseArgs&);

@@ -1,0 +1,110 @@
+// The vocabulary of the float operations in AVX2: 8 lanes. Arithmetic is the compiler's own on vectors.
+// The words mean the same on every instruction set, bit for bit: kernels/cpu/float_ops-inl.hpp is written in
+// them. Included inside namespace sterna::avx2, after <immintrin.h>.
+
+namespace {
+
+using F = __m256;                                         // float32 lanes
+using I = std::int32_t __attribute__((vector_size(32)));  // int32 lanes
+constexpr int kLanes = 8;
+
+inline __m256i bits(I v) {
+  return reinterpret_cast<__m256i>(v);
+}
+inline I ints(__m256i v) {
+  return reinterpret_cast<I>(v);
+}
+
+inline F splat(float value) {
+  return _mm256_set1_ps(value);
+}
+inline F load(const void* from) {
+  return _mm256_loadu_ps(static_cast<const float*>(from));
+}
+inline void store(float* to, F v) {
+  _mm256_storeu_ps(to, v);
+}
+
+/// All ones in the first n lanes.
+inline __m256i first_lanes(std::size_t n) {
+  alignas(64) static constexpr std::int32_t kMasks[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(kMasks + kLanes - n));
+}
+/// n ≤ kLanes values, zeros in the other lanes.
+inline F load(const float* from, std::size_t n) {
+  return _mm256_maskload_ps(from, first_lanes(n));
+}
+inline void store(float* to, F v, std::size_t n) {
+  _mm256_maskstore_ps(to, first_lanes(n), v);
+}
+
+/// a < b ? a : b, hence b where either is NaN; greater likewise.
+inline F lesser(F a, F b) {
+  return _mm256_min_ps(a, b);
+}
+inline F greater(F a, F b) {
+  return _mm256_max_ps(a, b);
+}
+inline F absolute(F v) {
+  return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), v);
+}
+
+/// Half to even, for |v| < 2^22.
+inline I round_to_int(F v) {
+  return ints(_mm256_cvtps_epi32(v));
+}
+inline F to_float(I v) {
+  return _mm256_cvtepi32_ps(bits(v));
+}
+inline I as_bits(F v) {
+  return ints(_mm256_castps_si256(v));
+}
+inline F from_bits(I v) {
+  return _mm256_castsi256_ps(bits(v));
+}
+
+inline I load_i32(const std::int32_t* from) {
+  return ints(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+}
+inline I load_i8(const void* from) {
+  return ints(_mm256_cvtepi8_epi32(_mm_loadl_epi64(static_cast<const __m128i*>(from))));
+}
+inline I load_u8(const void* from) {
+  return ints(_mm256_cvtepu8_epi32(_mm_loadl_epi64(static_cast<const __m128i*>(from))));
+}
+/// Lanes in [−128, 127].
+inline void store_i8(std::int8_t* to, I v) {
+  const __m128i words =
+      _mm_packs_epi32(_mm256_castsi256_si128(bits(v)), _mm256_extracti128_si256(bits(v), 1));
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(to), _mm_packs_epi16(words, words));
+}
+
+inline F load_f16(const void* from) {
+  return _mm256_cvtph_ps(_mm_loadu_si128(static_cast<const __m128i*>(from)));
+}
+inline F load_bf16(const void* from) {
+  return from_bits(
+      ints(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(static_cast<const __m128i*>(from))), 16)));
+}
+inline void store_f16(std::uint16_t* to, F v) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT));
+}
+
+/// The end of the canonical tree: lanes i and i + 4, then i + 2, then i + 1.
+inline float sum_lanes(F v) {
+  __m128 sum = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+  sum = _mm_add_ps(sum, _mm_movehl_ps(sum, sum));
+  sum = _mm_add_ss(sum, _mm_movehdup_ps(sum));
+  return _mm_cvtss_f32(sum);
+}
+
+inline float square_root(float v) {
+  return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(v)));
+}
+
+/// Asks for the cache line at an address that need not exist.
+inline void prefetch(const void* at) {
+  _mm_prefetch(static_cast<const char*>(at), _MM_HINT_T1);
+}
+
+}  // namespace

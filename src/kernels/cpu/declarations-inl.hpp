@@ -1,0 +1,27 @@
+// The functions every instruction set defines; what they compute is said in kernels/kernel_table.hpp.
+//
+// Included inside namespace sterna::<isa>, by the table and by the files that define them.
+
+void ternary_i2_s(const TernaryArgs& args);
+void ternary_tq2_0(const TernaryArgs& args);
+
+void rms_norm(const float* x, const float* weight, float eps, std::size_t n, float* out);
+QuantizeResult quantize(const float* x, std::size_t n, std::size_t padded, std::int8_t* out);
+void silu_mul(const float* gate, const float* up, std::size_t n, float* out);
+void relu2_mul(const float* gate, const float* up, std::size_t n, float* out);
+void gelu_mul(const float* gate, const float* up, std::size_t n, float* out);
+void add(float* acc, const float* x, std::size_t n);
+void rope(float* x, const float* cosines, const float* sines, std::size_t n);
+void scale_rows(const std::int32_t* in, float factor, const float* row_scales, const float* bias,
+                std::size_t n, float* out);
+void f32_to_f16(const float* in, std::size_t n, std::uint16_t* out);
+
+void attention_f32(const AttentionArgs& args);
+void attention_f16(const AttentionArgs& args);
+
+void dense_f32(const DenseArgs& args);
+void dense_f16(const DenseArgs& args);
+void dense_bf16(const DenseArgs& args);
+void dense_q8_0(const DenseArgs& args);
+void dense_q6_k(const DenseArgs& args);
+void dense_q4_0(const DenseArgs& args);

@@ -1,0 +1,138 @@
+// The vocabulary of the float operations for any processor: 4 lanes in the compiler's own vectors, which
+// become SSE2 or NEON where they exist. Same words and same bits as in every other instruction set.
+// Included inside namespace sterna::generic.
+
+namespace {
+
+using F = float __attribute__((vector_size(16)));         // float32 lanes
+using I = std::int32_t __attribute__((vector_size(16)));  // int32 lanes
+constexpr int kLanes = 4;
+
+template <class To, class From>
+inline To bit_copy(const From& from) {
+  static_assert(sizeof(To) == sizeof(From));
+  To to;
+  __builtin_memcpy(&to, &from, sizeof to);
+  return to;
+}
+
+inline F splat(float value) {
+  return F{value, value, value, value};
+}
+inline F load(const void* from) {
+  F v;
+  __builtin_memcpy(&v, from, sizeof v);
+  return v;
+}
+inline void store(float* to, F v) {
+  __builtin_memcpy(to, &v, sizeof v);
+}
+
+/// n ≤ kLanes values, zeros in the other lanes.
+inline F load(const float* from, std::size_t n) {
+  F v = splat(0.0f);
+  for (std::size_t i = 0; i < n; ++i) v[i] = from[i];
+  return v;
+}
+inline void store(float* to, F v, std::size_t n) {
+  for (std::size_t i = 0; i < n; ++i) to[i] = v[i];
+}
+
+/// a < b ? a : b, hence b where either is NaN; greater likewise.
+inline F lesser(F a, F b) {
+  return a < b ? a : b;
+}
+inline F greater(F a, F b) {
+  return a > b ? a : b;
+}
+inline I as_bits(F v) {
+  return bit_copy<I>(v);
+}
+inline F from_bits(I v) {
+  return bit_copy<F>(v);
+}
+inline F absolute(F v) {
+  return from_bits(as_bits(v) & 0x7fffffff);
+}
+
+/// Half to even, for |v| < 2^22: adding 1.5·2^23 leaves no bits for a fraction.
+inline I round_to_int(F v) {
+  const F shift = splat(0x1.8p23f);
+  return as_bits(v + shift) - as_bits(shift);
+}
+inline F to_float(I v) {
+  return __builtin_convertvector(v, F);
+}
+
+inline I load_i32(const std::int32_t* from) {
+  return as_bits(load(from));
+}
+inline I load_i8(const void* from) {
+  const auto* at = static_cast<const std::int8_t*>(from);
+  return I{at[0], at[1], at[2], at[3]};
+}
+inline I load_u8(const void* from) {
+  const auto* at = static_cast<const std::uint8_t*>(from);
+  return I{at[0], at[1], at[2], at[3]};
+}
+/// Lanes in [−128, 127].
+inline void store_i8(std::int8_t* to, I v) {
+  for (int i = 0; i < kLanes; ++i) to[i] = static_cast<std::int8_t>(v[i]);
+}
+
+// binary16 as F16C converts it: exact from half; to half rounding to even, keeping the payload of a NaN.
+inline float half_to_float(std::uint16_t half) {
+  const std::uint32_t sign = static_cast<std::uint32_t>(half & 0x8000u) << 16;
+  const std::uint32_t magnitude = half & 0x7fffu;
+  if (magnitude > 0x7c00u) return bit_copy<float>(sign | 0x7fc00000u | magnitude << 13);
+  if (magnitude == 0x7c00u) return bit_copy<float>(sign | 0x7f800000u);
+  if (magnitude < 0x400u) {  // zero and subnormals, in units of 2^-24
+    return bit_copy<float>(bit_copy<std::uint32_t>(static_cast<float>(magnitude) * 0x1p-24f) | sign);
+  }
+  return bit_copy<float>(sign | ((magnitude << 13) + (112u << 23)));  // 112 = 127 − 15, the biases
+}
+inline std::uint16_t float_to_half(float value) {
+  const auto pattern = bit_copy<std::uint32_t>(value);
+  const auto sign = static_cast<std::uint16_t>(pattern >> 16 & 0x8000u);
+  const std::uint32_t magnitude = pattern & 0x7fffffffu;
+  if (magnitude > 0x7f800000u) return sign | static_cast<std::uint16_t>(0x7e00u | (magnitude >> 13 & 0x3ffu));
+  if (magnitude >= 0x477ff000u) return sign | 0x7c00u;  // 65520 and above round to infinity
+  if (magnitude < 0x38800000u) {                        // below 2^-14: subnormal
+    // Adding 0.5 puts the unit of 2^-24 into the last bit of the sum, which the addition rounds to even.
+    const float sum = bit_copy<float>(magnitude) + 0.5f;
+    return sign | static_cast<std::uint16_t>(bit_copy<std::uint32_t>(sum) - 0x3f000000u);
+  }
+  const std::uint32_t rounded = magnitude + 0xfffu + (magnitude >> 13 & 1u);
+  return sign | static_cast<std::uint16_t>((rounded - (112u << 23)) >> 13);
+}
+
+inline F load_f16(const void* from) {
+  std::uint16_t halves[kLanes];
+  __builtin_memcpy(halves, from, sizeof halves);
+  return F{half_to_float(halves[0]), half_to_float(halves[1]), half_to_float(halves[2]),
+           half_to_float(halves[3])};
+}
+inline F load_bf16(const void* from) {
+  std::uint16_t halves[kLanes];
+  __builtin_memcpy(halves, from, sizeof halves);
+  return from_bits(I{halves[0], halves[1], halves[2], halves[3]} << 16);
+}
+inline void store_f16(std::uint16_t* to, F v) {
+  for (int i = 0; i < kLanes; ++i) to[i] = float_to_half(v[i]);
+}
+
+/// The end of the canonical tree: lanes i and i + 2, then i + 1.
+inline float sum_lanes(F v) {
+  return (v[0] + v[2]) + (v[1] + v[3]);
+}
+
+inline float square_root(float v) {
+  return __builtin_sqrtf(v);
+}
+
+/// Asks for the cache line at an address that need not exist.
+inline void prefetch(const void* at) {
+  __builtin_prefetch(at, 0, 2);
+}
+
+}  // namespace

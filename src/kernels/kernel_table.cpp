@@ -1,0 +1,162 @@
+#include "kernels/kernel_table.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <string>
+
+#include "sterna/error.hpp"
+
+namespace sterna {
+
+namespace generic {
+#include "kernels/cpu/declarations-inl.hpp"
+}
+#if defined(__x86_64__)
+namespace avx2 {
+#include "kernels/cpu/declarations-inl.hpp"
+}
+#endif
+
+namespace {
+
+constexpr auto kAvx2 = static_cast<CpuFeatures>(CpuFeature::Avx2);
+
+constexpr std::array kTernaryKernels {
+#if defined(__x86_64__)
+  TernaryKernel{"i2_s-avx2", "avx2", DType::I2_S, kAvx2, avx2::ternary_i2_s},
+      TernaryKernel{"tq2_0-avx2", "avx2", DType::TQ2_0, kAvx2, avx2::ternary_tq2_0},
+#endif
+      TernaryKernel{"i2_s-generic", "generic", DType::I2_S, 0, generic::ternary_i2_s},
+      TernaryKernel{"tq2_0-generic", "generic", DType::TQ2_0, 0, generic::ternary_tq2_0},
+};
+
+#define STERNA_FLOAT_KERNELS(isa, required)                                                                  \
+  FloatKernels {                                                                                             \
+#isa, required, isa::rms_norm, isa::quantize, isa::silu_mul, isa::relu2_mul, isa::gelu_mul, isa::add,    \
+        isa::rope, isa::scale_rows, isa::f32_to_f16, isa::attention_f32, isa::attention_f16, isa::dense_f32, \
+        isa::dense_f16, isa::dense_bf16, isa::dense_q8_0, isa::dense_q6_k, isa::dense_q4_0                   \
+  }
+constexpr std::array kFloatKernels {
+#if defined(__x86_64__)
+  STERNA_FLOAT_KERNELS(avx2, kAvx2),
+#endif
+      STERNA_FLOAT_KERNELS(generic, 0),
+};
+#undef STERNA_FLOAT_KERNELS
+
+/// What was asked for: nothing, or an isa and perhaps one kernel of it.
+struct Choice {
+  std::string_view isa;
+  std::string_view kernel;
+};
+
+void require_supported(std::string_view name, CpuFeatures required) {
+  if (supported(required)) return;
+  std::string missing;
+  for (const std::string& feature : feature_names(required & ~cpu_info().features)) {
+    missing += (missing.empty() ? "" : " ") + feature;
+  }
+  throw Error(ErrorCategory::Unsupported, "this processor cannot run the kernel",
+              {{"found", std::string(name)}, {"missing", missing}});
+}
+
+[[noreturn]] void throw_unknown(std::string_view name) {
+  std::string known;
+  for (const FloatKernels& row : kFloatKernels) known += std::string(row.isa) + " ";
+  for (const TernaryKernel& row : kTernaryKernels) known += std::string(row.name) + " ";
+  known.pop_back();
+  throw Error(ErrorCategory::InvalidArgument, "unknown kernel",
+              {{"found", std::string(name)}, {"expected", known}});
+}
+
+Choice choose(std::string_view forced) {
+  if (forced.empty()) {
+    const char* wish = std::getenv("STERNA_KERNEL");
+    if (wish == nullptr || *wish == '\0') return {};
+    forced = wish;
+  }
+  for (const TernaryKernel& row : kTernaryKernels) {
+    if (row.name != forced && row.isa != forced) continue;
+    require_supported(forced, row.required);
+    return {row.isa, row.name == forced ? row.name : std::string_view{}};
+  }
+  throw_unknown(forced);
+}
+
+/// The rows of a table from the first of `isa` on; all of them where isa is empty.
+template <class Table>
+auto from_isa(const Table& table, std::string_view isa) {
+  const auto first =
+      isa.empty() ? table.begin()
+                  : std::find_if(table.begin(), table.end(), [&](const auto& row) { return row.isa == isa; });
+  return std::span(first, table.end());
+}
+
+template <class... Slots>
+void inherit(FloatKernels& kernels, const FloatKernels& next, Slots... slots) {
+  ((kernels.*slots = kernels.*slots == nullptr ? next.*slots : kernels.*slots), ...);
+}
+
+}  // namespace
+
+std::span<const TernaryKernel> ternary_kernels() noexcept {
+  return kTernaryKernels;
+}
+
+std::span<const FloatKernels> float_kernels() noexcept {
+  return kFloatKernels;
+}
+
+const TernaryKernel* select_ternary_kernel(DType packing, std::string_view forced) {
+  const Choice choice = choose(forced);
+  for (const TernaryKernel& row : kTernaryKernels) {
+    if (row.packing == packing && row.name == choice.kernel) return &row;
+  }
+  for (const TernaryKernel& row : from_isa(kTernaryKernels, choice.isa)) {
+    if (row.packing == packing && supported(row.required)) return &row;
+  }
+  return nullptr;
+}
+
+FloatKernels select_float_kernels(std::string_view forced) {
+  const Choice choice = choose(forced);
+  FloatKernels kernels{};
+  for (const FloatKernels& row : from_isa(kFloatKernels, choice.isa)) {
+    if (!supported(row.required)) continue;
+    if (kernels.isa.empty()) {
+      kernels = row;
+    } else {
+      inherit_null_slots(kernels, row);
+    }
+  }
+  return kernels;
+}
+
+void inherit_null_slots(FloatKernels& kernels, const FloatKernels& next) noexcept {
+  using K = FloatKernels;
+  inherit(kernels, next, &K::rms_norm, &K::quantize, &K::silu_mul, &K::relu2_mul, &K::gelu_mul, &K::add,
+          &K::rope, &K::scale_rows, &K::f32_to_f16, &K::attention_f32, &K::attention_f16, &K::dense_f32,
+          &K::dense_f16, &K::dense_bf16, &K::dense_q8_0, &K::dense_q6_k, &K::dense_q4_0);
+}
+
+void (*dense_kernel(const FloatKernels& kernels, DType dtype))(const DenseArgs&) {
+  switch (dtype) {
+    case DType::F32:
+      return kernels.dense_f32;
+    case DType::F16:
+      return kernels.dense_f16;
+    case DType::BF16:
+      return kernels.dense_bf16;
+    case DType::Q8_0:
+      return kernels.dense_q8_0;
+    case DType::Q6_K:
+      return kernels.dense_q6_k;
+    case DType::Q4_0:
+      return kernels.dense_q4_0;
+    default:
+      return nullptr;
+  }
+}
+
+}  // namespace sterna
