@@ -196,6 +196,15 @@ class Text(PlantedFault):
     def test_registry(self):
         self.run_with("a.sh", "curl " + "deb." + "debian.org\n", "a.sh:1: a package registry's host")
 
+    def test_dead_link(self):
+        self.write("notes/here.md", "\n")
+        self.write("notes/b.md", "see [this](here.md#part) and [that](https://arxiv.org/abs/2402.17764)\n")
+        self.assert_clean("check_text", "--root", str(self.root))
+        self.run_with("notes/b.md", "see [this](there.md)\n", "notes/b.md: speaks of notes/there.md")
+
+    def test_comment_that_names_a_missing_page(self):
+        self.run_with("src/a.cpp", "// Layout: " + "docs/" + "missing.md.\n", "src/a.cpp: speaks of " + "docs/" + "missing.md")
+
     def test_whitespace(self):
         self.run_with("a.md", "one \n", "a.md:1: whitespace")
 
