@@ -1,7 +1,8 @@
 # Run by CTest: see CMakeLists.txt.
 file(REMOVE_RECURSE ${scratch})
+file(MAKE_DIRECTORY ${scratch})
 function(run)
-  execute_process(COMMAND ${ARGN} RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  execute_process(COMMAND ${ARGN} WORKING_DIRECTORY ${scratch} RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
   if(NOT status EQUAL 0)
     string(REPLACE ";" " " command "${ARGN}")
     message(FATAL_ERROR "${command}\n${output}")
@@ -13,3 +14,4 @@ run(${CMAKE_COMMAND} -G ${generator} -S ${consumer} -B ${scratch}/build -D CMAKE
   -D CMAKE_CXX_COMPILER=${compiler})
 run(${CMAKE_COMMAND} --build ${scratch}/build)
 run(${scratch}/build/consumer)
+file(REMOVE_RECURSE ${scratch})

@@ -1,21 +1,34 @@
-// A program that knows only the installed package.
+// A program that knows only the installed package: writes a small model, loads it, generates.
 #include <sterna/sterna.hpp>
 
 #include <iostream>
 #include <string_view>
+#include <vector>
 
 int main() {
   if (std::string_view(STERNA_VERSION) != PACKAGE_VERSION) {
     std::cerr << "header " << STERNA_VERSION << ", package " << PACKAGE_VERSION << '\n';
     return 1;
   }
-  if (sterna::storage_bytes(sterna::DType::I2_S, 2, 128) != 2 * 32 + 32) {
-    std::cerr << "wrong size of an I2_S tensor\n";
+  try {
+    sterna::synthesize("model.gguf", {.shape = "tales"});
+    const auto model = sterna::Model::load("model.gguf");
+    sterna::Session session(model, {.context = 64});
+    const auto prompt = model->tokenizer()->encode("Once upon a time");
+    const auto result = session.generate(prompt, {.max_tokens = 4, .ignore_end = true});
+    if (result.tokens.size() != 4) {
+      std::cerr << result.tokens.size() << " tokens instead of 4\n";
+      return 1;
+    }
+  } catch (const sterna::Error& error) {
+    std::cerr << error.what() << '\n';
     return 1;
   }
   try {
-    throw sterna::Error(sterna::ErrorCategory::Io, "cannot open", {{"file", "a"}});
+    sterna::Model::load("no-such-file.gguf");
+    std::cerr << "loaded a file that does not exist\n";
+    return 1;
   } catch (const sterna::Error& error) {
-    return error.value("file") == "a" ? 0 : 1;
+    return error.category() == sterna::ErrorCategory::Io ? 0 : 1;
   }
 }
