@@ -42,6 +42,8 @@ class MergeTable {
   /// Fibonacci hashing: the high bits of a product with 2^64/φ are well mixed.
   std::size_t slot_of(std::uint64_t pair) const noexcept { return (pair * 0x9e3779b97f4a7c15u) >> shift_; }
 
+  void insert(std::uint64_t pair, Merge merge) noexcept;
+
   std::vector<Slot> slots_;
   std::size_t mask_;
   int shift_;
