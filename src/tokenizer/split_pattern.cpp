@@ -19,6 +19,8 @@ constexpr std::size_t kMaxPatternLength = 4096;
 /// run of spaces is backtracked over once per byte.
 constexpr std::uint64_t kMatchLimit = 10'000'000;
 constexpr std::uint64_t kMatchLimitPerByte = 16;
+/// Without its just-in-time compiler PCRE2 keeps backtracking points on the heap, by default up to 20 GB.
+constexpr std::uint32_t kHeapLimitKib = 64 << 10;
 
 [[noreturn]] void refuse(std::string_view pattern, std::string_view syntax) {
   throw Error(
@@ -132,6 +134,7 @@ struct SplitPattern::Matcher::State {
       throw std::bad_alloc();
     }
     const std::uint64_t limit = kMatchLimit + kMatchLimitPerByte * text.size();
+    pcre2_set_heap_limit(context, kHeapLimitKib);
     pcre2_set_match_limit(context, static_cast<std::uint32_t>(std::min<std::uint64_t>(limit, UINT32_MAX)));
   }
   ~State() { release(); }

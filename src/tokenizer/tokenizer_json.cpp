@@ -1,7 +1,6 @@
-// tokenizer.json, the format of the `tokenizers` library. What is read is what the byte-level BPE models
-// have; everything else that would change the ids is refused by name.
+// tokenizer.json, the format of the `tokenizers` library. What is read is what the byte-level BPE models, and
+// those made from SentencePiece, have; everything else that would change the ids is refused by name.
 #include <algorithm>
-#include <limits>
 
 #include "base/log.hpp"
 #include "sterna/error.hpp"
@@ -11,53 +10,8 @@
 namespace sterna {
 namespace {
 
+using namespace tokenizer_json;
 using nlohmann::json;
-
-[[noreturn]] void malformed(std::string_view part, std::string_view reason) {
-  throw Error(ErrorCategory::Format, "not a tokenizer.json",
-              {{"part", std::string(part)}, {"reason", std::string(reason)}});
-}
-
-[[noreturn]] void unsupported(std::string_view part, std::string_view found, std::string_view possible) {
-  throw Error(
-      ErrorCategory::Unsupported, "the tokenizer does something that is not implemented",
-      {{"part", std::string(part)}, {"found", std::string(found)}, {"possible", std::string(possible)}});
-}
-
-/// The value of a key, or null.
-const json& get(const json& object, const char* key) {
-  static const json null;
-  const auto at = object.find(key);
-  return at == object.end() ? null : *at;
-}
-
-std::string text_of(const json& object, const char* key, std::string_view part) {
-  const json& value = get(object, key);
-  if (!value.is_string()) malformed(part, std::string(key) + " is not text");
-  return value.get<std::string>();
-}
-
-/// False when absent or null.
-bool flag_of(const json& object, const char* key, std::string_view part) {
-  const json& value = get(object, key);
-  if (value.is_null()) return false;
-  if (!value.is_boolean()) malformed(part, std::string(key) + " is not a boolean");
-  return value.get<bool>();
-}
-
-std::string type_of(const json& component, std::string_view part) {
-  if (!component.is_object()) malformed(part, "not an object");
-  return text_of(component, "type", part);
-}
-
-/// The members of a "Sequence", or the component alone; none for null.
-std::vector<json> sequence_of(const json& component, const char* members, std::string_view part) {
-  if (component.is_null()) return {};
-  if (type_of(component, part) != "Sequence") return {component};
-  const json& list = get(component, members);
-  if (!list.is_array()) malformed(part, "a Sequence without a list");
-  return list.get<std::vector<json>>();
-}
 
 /// The pattern of a "Split" that isolates its matches.
 std::string split_pattern_of(const json& split) {
@@ -147,7 +101,6 @@ void check_model(const json& model, TokenizerSpec& spec) {
     if (!get(model, key).is_null() && !text_of(model, key, "model").empty())
       unsupported("model", key, "none");
   }
-  if (flag_of(model, "byte_fallback", "model")) unsupported("model", "byte_fallback", "byte-level BPE");
   spec.ignore_merges = flag_of(model, "ignore_merges", "model");
 }
 
@@ -250,15 +203,12 @@ void read_post_processor(const json& component, TokenizerSpec& spec) {
 }
 
 TokenizerSpec read(Bytes bytes, const std::string& file) {
-  TokenizerJson parsed = parse_tokenizer_json(bytes);
+  File parsed = parse(bytes);
   const json& root = parsed.rest;
   const json& model = get(root, "model");
   if (!model.is_object()) malformed("model", "not an object");
   TokenizerSpec spec;
   check_model(model, spec);
-  check_normalizer(get(root, "normalizer"), file);
-  check_decoder(get(root, "decoder"));
-  read_pre_tokenizer(get(root, "pre_tokenizer"), spec);
   if (parsed.vocab.empty()) malformed("model", "no vocabulary");
   place_tokens(std::move(parsed.vocab), added_tokens_of(get(root, "added_tokens")), spec);
   spec.merges = std::move(parsed.merges);
@@ -266,6 +216,13 @@ TokenizerSpec read(Bytes bytes, const std::string& file) {
     const auto unknown = text_of(model, "unk_token", "model");
     spec.unk = id_of(spec, unknown);
     if (!spec.unk) malformed("model", "the vocabulary lacks the unk_token " + unknown);
+  }
+  if (flag_of(model, "byte_fallback", "model")) {
+    read_as_sentencepiece(root, spec);
+  } else {
+    check_normalizer(get(root, "normalizer"), file);
+    check_decoder(get(root, "decoder"));
+    read_pre_tokenizer(get(root, "pre_tokenizer"), spec);
   }
   read_post_processor(get(root, "post_processor"), spec);
   return spec;

@@ -2,23 +2,24 @@
 
 #include "sterna/error.hpp"
 
-namespace sterna {
-namespace {
+namespace sterna::tokenizer_json {
 
 using nlohmann::json;
+
+namespace {
 
 /// tokenizer.json files nest about ten deep.
 constexpr std::size_t kMaxDepth = 64;
 
-[[noreturn]] void fail(const std::string& reason) {
-  throw Error(ErrorCategory::Format, "not a tokenizer.json", {{"reason", reason}});
+[[noreturn]] void fail(std::string_view reason) {
+  malformed("json", reason);
 }
 
 /// Builds the tree from the parser's events (nlohmann's SAX interface), but takes a vocabulary of 100,000
 /// entries and its merges out of the stream: as a tree they take longer to build than the file takes to read.
 class Reader {
  public:
-  explicit Reader(TokenizerJson& out) : out_(out) {}
+  explicit Reader(File& out) : out_(out) {}
 
   bool null() { return scalar(nullptr); }
   bool boolean(bool value) { return scalar(value); }
@@ -141,7 +142,7 @@ class Reader {
     return &(parent[key_] = std::move(value));
   }
 
-  TokenizerJson& out_;
+  File& out_;
   Part part_ = Part::Tree;
   std::vector<json*> stack_;  ///< the open values of the tree; a parent does not grow while a child is open
   std::string key_, top_key_;
@@ -150,8 +151,8 @@ class Reader {
 
 }  // namespace
 
-TokenizerJson parse_tokenizer_json(Bytes bytes) {
-  TokenizerJson out;
+File parse(Bytes bytes) {
+  File out;
   Reader reader(out);
   const auto text = as_text(bytes);
   json::sax_parse(text.data(), text.data() + text.size(), &reader);
@@ -159,4 +160,47 @@ TokenizerJson parse_tokenizer_json(Bytes bytes) {
   return out;
 }
 
-}  // namespace sterna
+void malformed(std::string_view part, std::string_view reason) {
+  throw Error(ErrorCategory::Format, "not a tokenizer.json",
+              {{"part", std::string(part)}, {"reason", std::string(reason)}});
+}
+
+void unsupported(std::string_view part, std::string_view found, std::string_view possible) {
+  throw Error(
+      ErrorCategory::Unsupported, "the tokenizer does something that is not implemented",
+      {{"part", std::string(part)}, {"found", std::string(found)}, {"possible", std::string(possible)}});
+}
+
+const json& get(const json& object, const char* key) {
+  static const json null;
+  const auto at = object.find(key);
+  return at == object.end() ? null : *at;
+}
+
+std::string text_of(const json& object, const char* key, std::string_view part) {
+  const json& value = get(object, key);
+  if (!value.is_string()) malformed(part, std::string(key) + " is not text");
+  return value.get<std::string>();
+}
+
+bool flag_of(const json& object, const char* key, std::string_view part) {
+  const json& value = get(object, key);
+  if (value.is_null()) return false;
+  if (!value.is_boolean()) malformed(part, std::string(key) + " is not a boolean");
+  return value.get<bool>();
+}
+
+std::string type_of(const json& component, std::string_view part) {
+  if (!component.is_object()) malformed(part, "not an object");
+  return text_of(component, "type", part);
+}
+
+std::vector<json> sequence_of(const json& component, const char* members, std::string_view part) {
+  if (component.is_null()) return {};
+  if (type_of(component, part) != "Sequence") return {component};
+  const json& list = get(component, members);
+  if (!list.is_array()) malformed(part, "a Sequence without a list");
+  return list.get<std::vector<json>>();
+}
+
+}  // namespace sterna::tokenizer_json
