@@ -68,6 +68,9 @@ class Layers(PlantedFault):
     def test_upward_include_of_a_public_header(self):
         self.run_with({"src/base/log.cpp": '#include "sterna/dtype.hpp"\n'}, "upward: base includes tensor")
 
+    def test_upward_include_in_angle_brackets(self):
+        self.run_with({"src/base/log.cpp": "#include <sterna/dtype.hpp>\n"}, "upward: base includes tensor")
+
     def test_upward_include_between_public_headers(self):
         self.run_with({"include/sterna/error.hpp": '#pragma once\n#include "sterna/dtype.hpp"\n'},
                       "include/sterna/error.hpp:2: upward")
