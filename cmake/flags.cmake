@@ -10,3 +10,6 @@ if(STERNA_SANITIZE)
     target_compile_options(sterna_flags INTERFACE -fno-sanitize-recover=undefined)
   endif()
 endif()
+if(STERNA_FUZZ)
+  target_compile_options(sterna_flags INTERFACE -fsanitize=fuzzer-no-link)  # coverage, for libFuzzer to follow
+endif()
