@@ -15,7 +15,7 @@ struct ConvertOptions {
   DType head = DType::F16;      ///< F16, BF16, Q8_0 or Q6_K: of the embedding and an untied head
   std::uint32_t i2s_group = 0;  ///< of the input, as in LoadOptions
   unsigned threads = 0;
-  Progress progress;
+  Progress progress{};
 };
 
 struct ConvertReport {
@@ -35,7 +35,7 @@ struct SynthOptions {
   DType ternary = DType::I2_S;
   DType head = DType::F16;
   std::uint64_t seed = 0;
-  Progress progress;
+  Progress progress{};
 };
 
 /// Writes a model of a published shape with random weights, tensor by tensor, and a byte-level tokenizer: for

@@ -56,7 +56,7 @@ struct LoadOptions {
   std::string
       kernel;  ///< a kernel's or an instruction set's name; empty takes STERNA_KERNEL, then the fastest
   unsigned threads = 0;  ///< for repacking; 0 = physical cores
-  Progress progress;
+  Progress progress{};
 };
 
 /// How one weight is held in memory: `inspect` shows these.

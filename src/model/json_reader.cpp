@@ -93,9 +93,7 @@ std::optional<JsonReader> JsonReader::object_of(std::string_view key) const {
   return JsonReader(*value, file_, prefix_ + std::string(key) + ".");
 }
 
-nlohmann::json read_json_file(const std::string& file) {
-  const auto mapped = MappedFile::open(file);
-  const auto text = as_text(mapped->bytes());
+nlohmann::json parse_json(std::string_view text, const std::string& file) {
   try {
     return nlohmann::json::parse(text.begin(), text.end(),
                                  [](int depth, nlohmann::json::parse_event_t, nlohmann::json&) {
@@ -105,6 +103,11 @@ nlohmann::json read_json_file(const std::string& file) {
   } catch (const std::exception& error) {
     throw Error(ErrorCategory::Format, "not valid JSON", {{"file", file}, {"reason", error.what()}});
   }
+}
+
+nlohmann::json read_json_file(const std::string& file) {
+  const auto mapped = MappedFile::open(file);
+  return parse_json(as_text(mapped->bytes()), file);
 }
 
 }  // namespace sterna

@@ -34,6 +34,8 @@ class JsonReader {
   std::string prefix_;
 };
 
+/// Text as JSON; Format (file, reason) when it is not, or nests deeper than any configuration does.
+nlohmann::json parse_json(std::string_view text, const std::string& file);
 /// A whole file as JSON; Io or Format (file, reason).
 nlohmann::json read_json_file(const std::string& file);
 

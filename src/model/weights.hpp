@@ -55,8 +55,8 @@ struct Weights {
 };
 
 struct WeightOptions {
-  std::string kernel;
-  Progress progress;
+  std::string kernel{};
+  Progress progress{};
 };
 
 /// Brings every weight of the checkpoint into a kernel's layout. Where a file's bytes are a kernel's layout
