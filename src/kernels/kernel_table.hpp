@@ -49,10 +49,11 @@ struct FloatKernels {
   /// Rotates pairs (i, i + n/2) of a head by the angles whose cosines and sines are given, [n/2] each; in
   /// place
   void (*rope)(float* x, const float* cosines, const float* sines, std::size_t n);
-  /// out[r] = in[r] · factor (+ bias[r]); factor = weight scale / activation scale. Where rows have scales of
-  /// their own, in[r] · (factor · row_scales[r]). row_scales and bias may be null.
-  void (*scale_rows)(const std::int32_t* in, float factor, const float* row_scales, const float* bias,
-                     std::size_t n, float* out);
+  /// out[r] = in[r] / activation_scale · weight_scale (+ bias[r]), in this order, as the reference
+  /// implementations have it. Where rows have scales of their own, in[r] / activation_scale · (weight_scale ·
+  /// row_scales[r]). row_scales and bias may be null.
+  void (*scale_rows)(const std::int32_t* in, float activation_scale, float weight_scale,
+                     const float* row_scales, const float* bias, std::size_t n, float* out);
   void (*f32_to_f16)(const float* in, std::size_t n, std::uint16_t* out);
   void (*attention_f32)(const AttentionArgs& args);
   void (*attention_f16)(const AttentionArgs& args);

@@ -294,7 +294,7 @@ void Forward::product_rows(const Product& product, std::size_t begin, std::size_
                          .out = sums,
                          .out_stride = kRowChunk});
     for (std::size_t t = 0; t < tokens_; ++t) {
-      kernels_.scale_rows(sums + t * kRowChunk, matrix.scale / code_scales_[t],
+      kernels_.scale_rows(sums + t * kRowChunk, code_scales_[t], matrix.scale,
                           matrix.row_scales.empty() ? nullptr : matrix.row_scales.data() + row,
                           linear.bias.empty() ? nullptr : linear.bias.data() + row, count,
                           product.out + t * product.out_stride + row);

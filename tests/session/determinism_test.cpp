@@ -3,33 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <cstdlib>
 #include <cstring>
-#include <new>
 #include <thread>
 
 #include "sterna/error.hpp"
 #include "sterna/session.hpp"
+#include "support/allocations.hpp"
 #include "support/paths.hpp"
-
-namespace {
-
-std::atomic<std::size_t> allocations{0};
-
-}  // namespace
-
-// Every allocation of the test program is counted.
-void* operator new(std::size_t size) {
-  allocations.fetch_add(1, std::memory_order_relaxed);
-  if (void* memory = std::malloc(size)) return memory;
-  throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-void operator delete(void* memory, std::size_t) noexcept {
-  std::free(memory);
-}
 
 namespace sterna {
 namespace {
@@ -105,9 +85,9 @@ TEST(Session, NoAllocationPerToken) {
   Session session(model, {.context = 64, .threads = 2});
   const auto ids = some_ids(10);
   session.evaluate(ids);
-  const std::size_t before = allocations.load();
+  const std::size_t before = testing::allocations();
   for (TokenId id = 0; id < 40; ++id) session.evaluate({&id, 1});
-  EXPECT_EQ(allocations.load() - before, 0u);
+  EXPECT_EQ(testing::allocations() - before, 0u);
 }
 
 TEST(Session, FullContextIsAnError) {

@@ -12,8 +12,8 @@ void relu2_mul(const float* gate, const float* up, std::size_t n, float* out);
 void gelu_mul(const float* gate, const float* up, std::size_t n, float* out);
 void add(float* acc, const float* x, std::size_t n);
 void rope(float* x, const float* cosines, const float* sines, std::size_t n);
-void scale_rows(const std::int32_t* in, float factor, const float* row_scales, const float* bias,
-                std::size_t n, float* out);
+void scale_rows(const std::int32_t* in, float activation_scale, float weight_scale, const float* row_scales,
+                const float* bias, std::size_t n, float* out);
 void f32_to_f16(const float* in, std::size_t n, std::uint16_t* out);
 
 void attention_f32(const AttentionArgs& args);

@@ -91,12 +91,12 @@ void rope(float* x, const float* cosines, const float* sines, std::size_t n) {
   }
 }
 
-void scale_rows(const std::int32_t* in, float factor, const float* row_scales, const float* bias,
-                std::size_t n, float* out) {
+void scale_rows(const std::int32_t* in, float activation_scale, float weight_scale, const float* row_scales,
+                const float* bias, std::size_t n, float* out) {
   const auto scaled = [=](I sums, std::size_t i, std::size_t count) {
-    F scale = splat(factor);
+    F scale = splat(weight_scale);
     if (row_scales != nullptr) scale = scale * load_some(row_scales + i, count);
-    const F v = to_float(sums) * scale;
+    const F v = to_float(sums) / splat(activation_scale) * scale;
     return bias == nullptr ? v : v + load_some(bias + i, count);
   };
   std::size_t i = 0;
