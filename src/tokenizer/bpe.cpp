@@ -2,8 +2,6 @@
 // leftmost of equals, until none merges.
 #include <algorithm>
 #include <array>
-#include <bit>
-#include <cstring>
 #include <functional>
 #include <queue>
 
@@ -13,53 +11,13 @@
 #include "tokenizer/pre_tokenizer.hpp"
 #include "tokenizer/subword_encoder.hpp"
 #include "tokenizer/utf8.hpp"
+#include "tokenizer/word_cache.hpp"
 
 namespace sterna {
 namespace {
 
 /// Up to this many bytes a scan for the best pair after each merge beats a heap; they are even at about 50.
 constexpr std::size_t kScanLimit = 48;
-
-/// Words that occurred before in the same text, direct-mapped: a slot holds where the last word with its hash
-/// lies in the text and where its ids lie in the output.
-class WordCache {
- public:
-  WordCache(std::string_view text, const std::vector<TokenId>& ids)
-      : text_(text), ids_(ids), first_id_(ids.size()) {
-    // A text of n bytes has about n/5 words, of which few are distinct; 2^15 slots hold what natural text
-    // repeats.
-    slots_.resize(std::bit_ceil(std::clamp<std::size_t>(text.size() / 8, 16, 1 << 15)));
-  }
-
-  struct Slot {
-    std::uint32_t at = 0, length = 0;    ///< in the text; length 0: free
-    std::uint32_t id_at = 0, count = 0;  ///< in the output, from where this text's ids begin
-  };
-  Slot& slot(std::string_view word) {
-    return slots_[std::hash<std::string_view>{}(word) & (slots_.size() - 1)];
-  }
-  bool holds(const Slot& slot, std::string_view word) const {
-    return slot.length == word.size() && std::memcmp(text_.data() + slot.at, word.data(), word.size()) == 0;
-  }
-  /// Appends the ids of the slot's word again.
-  void repeat(const Slot& slot, std::vector<TokenId>& ids) const {
-    for (std::uint32_t i = 0; i < slot.count; ++i) ids.push_back(ids[first_id_ + slot.id_at + i]);
-  }
-  /// The word's ids are the output's last ones, from `begin` on.
-  void keep(Slot& slot, std::string_view word, std::size_t begin) const {
-    const std::size_t at = static_cast<std::size_t>(word.data() - text_.data());
-    const std::size_t id_at = begin - first_id_;
-    if (std::max(at + word.size(), id_at + word.size()) > UINT32_MAX) return;  // a text beyond 4 GB
-    slot = {static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(word.size()),
-            static_cast<std::uint32_t>(id_at), static_cast<std::uint32_t>(ids_.size() - begin)};
-  }
-
- private:
-  std::string_view text_;
-  const std::vector<TokenId>& ids_;
-  std::size_t first_id_;
-  std::vector<Slot> slots_;
-};
 
 class BpeEncoder final : public SubwordEncoder {
  public:
@@ -91,13 +49,8 @@ class BpeEncoder final : public SubwordEncoder {
   void encode_utf8(std::string_view text, std::vector<TokenId>& ids) const {
     if (text.empty()) return;
     WordCache cache(text, ids);
-    pre_tokenizer_.split(text, [&](std::string_view word) {
-      auto& slot = cache.slot(word);
-      if (cache.holds(slot, word)) return cache.repeat(slot, ids);
-      const std::size_t begin = ids.size();
-      encode_word(word, ids);
-      cache.keep(slot, word, begin);
-    });
+    pre_tokenizer_.split(text,
+                         [&](std::string_view word) { cache.encode(word, [&] { encode_word(word, ids); }); });
   }
 
   void encode_word(std::string_view word, std::vector<TokenId>& ids) const {
