@@ -210,6 +210,7 @@ TokenizerSpec read(Bytes bytes, const std::string& file) {
   TokenizerSpec spec;
   check_model(model, spec);
   if (parsed.vocab.empty()) malformed("model", "no vocabulary");
+  if (!parsed.has_merges) malformed("model", "no list of merges");
   place_tokens(std::move(parsed.vocab), added_tokens_of(get(root, "added_tokens")), spec);
   spec.merges = std::move(parsed.merges);
   if (!get(model, "unk_token").is_null()) {

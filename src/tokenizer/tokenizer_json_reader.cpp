@@ -80,6 +80,7 @@ class Reader {
     if (in_model() && key_ == "merges") {
       place(nullptr);
       part_ = Part::Merges;
+      out_.has_merges = true;
       return true;
     }
     return open(json::array());

@@ -20,6 +20,7 @@ struct File {
   std::vector<std::pair<std::string, std::uint64_t>> vocab;
   /// `model.merges` as "left right" lines, however the file writes them.
   std::vector<std::string> merges;
+  bool has_merges = false;  ///< an empty list counts
 };
 
 /// Throws Format (without the file's name) for anything but JSON of bounded depth with those parts
