@@ -264,14 +264,16 @@ TEST_P(FloatOperations, ScaleRows) {
     for (auto& v : in) v = static_cast<std::int32_t>(random_());
     fill(scales, random_);
     fill(bias, random_);
-    const float factor = 0.0123f;
+    const float activation_scale = 41.7f;
+    const float weight_scale = 0.0123f;
     for (const bool scaled : {false, true}) {
       for (const bool biased : {false, true}) {
         for (std::size_t i = 0; i < n; ++i) {
-          expected[i] = static_cast<float>(in[i]) * (scaled ? factor * scales[i] : factor);
+          expected[i] = static_cast<float>(in[i]) / activation_scale *
+                        (scaled ? weight_scale * scales[i] : weight_scale);
           if (biased) expected[i] += bias[i];
         }
-        kernels_.scale_rows(in.data(), factor, scaled ? scales.data() : nullptr,
+        kernels_.scale_rows(in.data(), activation_scale, weight_scale, scaled ? scales.data() : nullptr,
                             biased ? bias.data() : nullptr, n, out.data());
         ASSERT_NO_FATAL_FAILURE(expect_same(out.data(), expected.data(), n, "scale_rows"));
       }
