@@ -38,6 +38,11 @@ INSTANTIATE_TEST_SUITE_P(SlowFiles, Perplexity,
                                            Case{"foreign/tales-tq1_0-f16.gguf", 0.001},
                                            Case{"foreign/tales-iq2_bn-q6_k.gguf", 0.005}));
 
+TEST(SlowPerplexity, OfTheBundledModel) {
+  STERNA_REQUIRE_SHARED(corpus, "corpus");
+  EXPECT_NEAR(perplexity_of(testing::bundled_model(), corpus), kReference, 0.005 * kReference);
+}
+
 TEST(SlowPerplexity, OfTheDenseSiblingIsItsReference) {
   STERNA_REQUIRE_SHARED(corpus, "corpus");
   STERNA_REQUIRE_SHARED(model, "models/tales-dense");

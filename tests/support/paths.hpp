@@ -14,6 +14,11 @@ inline std::filesystem::path fixture(const std::string& name) {
   return std::filesystem::path(STERNA_SOURCE_DIR) / "tests" / "fixtures" / name;
 }
 
+/// The model in the repository.
+inline std::filesystem::path bundled_model() {
+  return std::filesystem::path(STERNA_SOURCE_DIR) / "models" / "tales.gguf";
+}
+
 /// Larger files that may lie beside a checkout (STERNA_SHARED names another place); empty when they do not.
 inline std::filesystem::path shared(const std::string& name) {
   const char* override = std::getenv("STERNA_SHARED");
