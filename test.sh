@@ -15,8 +15,10 @@ case "${1:-}" in
 esac
 
 # Tests whose subject is several threads at once; their programs, and their names.
-thread_programs=(platform_test)
-thread_tests='^platform\..*ThreadPool'
+thread_programs=(platform_test session_test)
+thread_tests='^platform\..*ThreadPool|^session\.(Session|Generate|Determinism)\.'
+# Whole corpora: too long under a sanitizer.
+slow_tests='Slow'
 
 jobs=2
 passed=0 failed=0 skipped=0
@@ -69,7 +71,7 @@ build dev
 tested dev
 if [ -z "$quick" ]; then
   build asan
-  tested asan
+  tested asan --exclude-regex "$slow_tests"
   build tsan "${thread_programs[@]}"
   # The thread sanitizer's fixed memory map does not fit every kernel's address randomisation.
   setarch -R true 2>/dev/null && prefix=(setarch -R)
