@@ -18,7 +18,7 @@ esac
 thread_programs=(platform_test session_test)
 thread_tests='^platform\..*ThreadPool|^session\.(Session|Generate|Determinism)\.'
 # Whole corpora: too long under a sanitizer.
-slow_tests='Slow'
+slow_tests='Slow(Files|Perplexity)'
 
 jobs=2
 passed=0 failed=0 skipped=0
