@@ -14,6 +14,7 @@
 #include "base/checked.hpp"
 #include "base/half.hpp"
 #include "kernels/kernel_table.hpp"
+#include "kernels/reference.hpp"
 #include "support/exact_buffer.hpp"
 #include "tensor/dequantize.hpp"
 
@@ -54,20 +55,6 @@ void expect_same(const float* found, const float* expected, std::size_t n, std::
   }
 }
 
-/// The canonical sum, one term at a time.
-float naive_sum(std::size_t n, const std::function<float(std::size_t)>& term) {
-  float partials[32] = {};
-  for (std::size_t k = 0; k < n; ++k) partials[k % 32] += term(k);
-  for (int half = 16; half > 0; half /= 2) {
-    for (int i = 0; i < half; ++i) partials[i] += partials[i + half];
-  }
-  return partials[0];
-}
-
-float naive_dot(const float* a, const float* b, std::size_t n) {
-  return naive_sum(n, [=](std::size_t k) { return a[k] * b[k]; });
-}
-
 double ulps(float found, double expected) {
   const auto nearest = static_cast<float>(expected);
   const double unit = static_cast<double>(std::nextafter(std::abs(nearest), kInfinity)) -
@@ -94,7 +81,7 @@ TEST_P(FloatOperations, RmsNorm) {
     Floats x(n), weight(n), out(n), expected(n);
     fill(x, random_, 3.0f);
     fill(weight, random_);
-    const float mean = naive_sum(n, [&](std::size_t k) { return x[k] * x[k]; }) / static_cast<float>(n);
+    const float mean = reference::dot(x.data(), x.data(), n) / static_cast<float>(n);
     const float factor = 1.0f / std::sqrt(mean + 1e-5f);
     for (std::size_t i = 0; i < n; ++i) expected[i] = x[i] * factor * weight[i];
     kernels_.rms_norm(x.data(), weight.data(), 1e-5f, n, out.data());
@@ -363,7 +350,7 @@ TEST_P(DenseProducts, AreTheCanonicalSumOfDequantisedRows) {
       for (std::size_t r = row_begin; r < rows; ++r) {
         dequantize_row(dtype, weights.data() + r * stride, cols, decoded.data());
         for (std::size_t m = 0; m < tokens; ++m) {
-          const float expected = naive_dot(decoded.data(), x.data() + m * x_stride, cols);
+          const float expected = reference::dot(decoded.data(), x.data() + m * x_stride, cols);
           ASSERT_NO_FATAL_FAILURE(expect_same(&out[m * rows + r], &expected, 1, name(dtype)))
               << "row " << r << " token " << m << " of " << tokens << " cols " << cols;
         }
@@ -393,11 +380,12 @@ TEST_P(FloatOperations, Attention) {
 
       std::vector<float> e(positions);
       for (std::size_t p = 0; p < positions; ++p) {
-        e[p] = naive_dot(query.data(), &keys[p * head_dim], head_dim) * scale;
+        e[p] = reference::dot(query.data(), &keys[p * head_dim], head_dim) * scale;
       }
       const float max = *std::max_element(e.begin(), e.end());
       for (float& v : e) v = generic::exponential_of(v - max);
-      const float sum = naive_sum(positions, [&](std::size_t p) { return e[p]; });
+      const std::vector<float> ones(positions, 1.0f);
+      const float sum = reference::dot(e.data(), ones.data(), positions);
       for (std::size_t d = 0; d < head_dim; ++d) {
         float acc = 0;
         for (std::size_t p = 0; p < positions; ++p) acc += e[p] * values[p * head_dim + d];

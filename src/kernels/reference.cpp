@@ -13,4 +13,13 @@ void ternary_matmul(const std::int8_t* trits, std::size_t rows, std::size_t cols
   }
 }
 
+float dot(const float* a, const float* b, std::size_t n) {
+  float partials[32] = {};
+  for (std::size_t k = 0; k < n; ++k) partials[k % 32] += a[k] * b[k];
+  for (int half = 16; half > 0; half /= 2) {
+    for (int i = 0; i < half; ++i) partials[i] += partials[i + half];
+  }
+  return partials[0];
+}
+
 }  // namespace sterna::reference

@@ -1,5 +1,5 @@
 // The naive reference: one multiplication and one addition at a time. Slow on purpose, and kept forever:
-// every ternary kernel on every device equals it, bit for bit.
+// every kernel on every device equals it, bit for bit.
 #pragma once
 
 #include <cstddef>
@@ -11,5 +11,9 @@ namespace sterna::reference {
 /// all dense.
 void ternary_matmul(const std::int8_t* trits, std::size_t rows, std::size_t cols, const std::int8_t* x,
                     std::size_t tokens, std::int32_t* out);
+
+/// Σ_k a[k] · b[k] in float32, in the canonical order of every float reduction: 32 partial sums, number i
+/// taking the products k ≡ i mod 32 in increasing order; then i + (i + 16), i + (i + 8), … i + (i + 1).
+float dot(const float* a, const float* b, std::size_t n);
 
 }  // namespace sterna::reference

@@ -5,35 +5,30 @@
 
 namespace {
 
-/// sum[t] += w · x[t], lane by lane; token t's next 32 elements are at x + t · x_stride.
-template <int kTokens>
-inline void accumulate(F (&sum)[kTokens][kVectors], const F (&w)[kVectors], const float* x,
-                       std::size_t x_stride) {
-  for (int t = 0; t < kTokens; ++t) {
-    for (int j = 0; j < kVectors; ++j) sum[t][j] += w[j] * load(x + t * x_stride + j * kLanes);
-  }
-}
-
 /// out[t · out_stride] = Σ_k row(k) · x[t · x_stride + k]
-template <class W, int kTokens>
+template <class Reader, int kTokens>
 inline void dot(const std::byte* row, const float* x, std::size_t x_stride, std::size_t n, float* out,
                 std::size_t out_stride) {
   F sum[kTokens][kVectors];
   for (auto& partials : sum) {
     for (F& p : partials) p = splat(0.0f);
   }
+  Reader weights(row);
   F w[kVectors];
   std::size_t k = 0;
   for (; k + kPartials <= n; k += kPartials) {
-    W::decode(row, k, w);
-    accumulate<kTokens>(sum, w, x + k, x_stride);
+    weights.next(w);
+    for (int j = 0; j < kVectors; ++j) {
+      for (int t = 0; t < kTokens; ++t) sum[t][j] += w[j] * load(x + t * x_stride + k + j * kLanes);
+    }
   }
   if (k < n) {
-    W::decode_last(row, k, n, w);
-    for (int t = 0; t < kTokens; ++t) {
-      for (int j = 0; j < kVectors; ++j) {
-        const std::size_t count = lanes_left(n - k, j);
-        if (count > 0) sum[t][j] += w[j] * load_some(x + t * x_stride + k + j * kLanes, count);
+    weights.last(n - k, w);
+    for (int j = 0; j < kVectors; ++j) {
+      const std::size_t count = lanes_left(n - k, j);
+      if (count == 0) continue;
+      for (int t = 0; t < kTokens; ++t) {
+        sum[t][j] += w[j] * load_some(x + t * x_stride + k + j * kLanes, count);
       }
     }
   }
@@ -41,50 +36,51 @@ inline void dot(const std::byte* row, const float* x, std::size_t x_stride, std:
 }
 
 /// The row as float32, with zeros to a multiple of 32.
-template <class W>
+template <class Reader>
 inline void decode_row(const std::byte* row, std::size_t n, float* out) {
+  Reader weights(row);
   F w[kVectors];
   for (std::size_t k = 0; k < n; k += kPartials) {
     if (k + kPartials <= n) {
-      W::decode(row, k, w);
+      weights.next(w);
     } else {
-      W::decode_last(row, k, n, w);
+      weights.last(n - k, w);
     }
     for (int j = 0; j < kVectors; ++j) store(out + k + j * kLanes, w[j]);
   }
 }
 
-template <class W>
+template <class Reader>
 inline void dense(const DenseArgs& a) {
   // Sums of 3 tokens in 4 vectors each leave 4 of 16 registers for the weights and a product.
   constexpr int kTokens = 3;
   for (std::size_t r = a.row_begin; r < a.row_end; ++r) {
     const std::byte* row = a.weights + r * a.weight_stride;
     if (a.tokens == 1) {
-      dot<W, 1>(row, a.x, 0, a.cols, a.out + r, 0);
+      dot<Reader, 1>(row, a.x, 0, a.cols, a.out + r, 0);
       continue;
     }
-    decode_row<W>(row, a.cols, a.scratch);  // once, for all tokens
+    decode_row<Reader>(row, a.cols, a.scratch);  // once, for all tokens
     const auto* values = reinterpret_cast<const std::byte*>(a.scratch);
     std::size_t m = 0;
     for (; m + kTokens <= a.tokens; m += kTokens) {
-      dot<F32Weights, kTokens>(values, a.x + m * a.x_stride, a.x_stride, a.cols, a.out + m * a.out_stride + r,
-                               a.out_stride);
+      dot<F32Reader, kTokens>(values, a.x + m * a.x_stride, a.x_stride, a.cols, a.out + m * a.out_stride + r,
+                              a.out_stride);
     }
     for (; m < a.tokens; ++m) {
-      dot<F32Weights, 1>(values, a.x + m * a.x_stride, 0, a.cols, a.out + m * a.out_stride + r, 0);
+      dot<F32Reader, 1>(values, a.x + m * a.x_stride, 0, a.cols, a.out + m * a.out_stride + r, 0);
     }
   }
 }
 
-template <class W>
+template <class Reader>
 inline void attention(const AttentionArgs& a) {
   const auto* keys = static_cast<const std::byte*>(a.keys);
   const auto* values = static_cast<const std::byte*>(a.values);
-  const std::size_t row_bytes = a.head_dim * W::kElement;
+  const std::size_t row_bytes = a.head_dim * Reader::kElement;
   float max = -__builtin_inff();
   for (std::size_t p = 0; p < a.positions; ++p) {
-    dot<W, 1>(keys + p * row_bytes, a.query, 0, a.head_dim, a.scores + p, 0);
+    dot<Reader, 1>(keys + p * row_bytes, a.query, 0, a.head_dim, a.scores + p, 0);
     a.scores[p] *= a.scale;
     max = a.scores[p] > max ? a.scores[p] : max;
   }
@@ -100,11 +96,12 @@ inline void attention(const AttentionArgs& a) {
     F acc[kVectors];
     for (F& v : acc) v = splat(0.0f);
     for (std::size_t p = 0; p < a.positions; ++p) {
+      Reader from(values + p * row_bytes + d * Reader::kElement);
       F w[kVectors];
       if (d + kPartials <= a.head_dim) {
-        W::decode(values + p * row_bytes, d, w);
+        from.next(w);
       } else {
-        W::decode_last(values + p * row_bytes, d, a.head_dim, w);
+        from.last(a.head_dim - d, w);
       }
       const F score = splat(scores[p]);
       for (int j = 0; j < kVectors; ++j) acc[j] += score * w[j];
@@ -119,27 +116,27 @@ inline void attention(const AttentionArgs& a) {
 }  // namespace
 
 void dense_f32(const DenseArgs& args) {
-  dense<F32Weights>(args);
+  dense<F32Reader>(args);
 }
 void dense_f16(const DenseArgs& args) {
-  dense<F16Weights>(args);
+  dense<F16Reader>(args);
 }
 void dense_bf16(const DenseArgs& args) {
-  dense<BF16Weights>(args);
+  dense<BF16Reader>(args);
 }
 void dense_q8_0(const DenseArgs& args) {
-  dense<Q8_0Weights>(args);
+  dense<Q8_0Reader>(args);
 }
 void dense_q6_k(const DenseArgs& args) {
-  dense<Q6KWeights>(args);
+  dense<Q6KReader>(args);
 }
 void dense_q4_0(const DenseArgs& args) {
-  dense<Q4_0Weights>(args);
+  dense<Q4_0Reader>(args);
 }
 
 void attention_f32(const AttentionArgs& args) {
-  attention<F32Weights>(args);
+  attention<F32Reader>(args);
 }
 void attention_f16(const AttentionArgs& args) {
-  attention<F16Weights>(args);
+  attention<F16Reader>(args);
 }

@@ -82,6 +82,12 @@ inline void store_i8(std::int8_t* to, I v) {
 inline F load_f16(const void* from) {
   return _mm256_cvtph_ps(_mm_loadu_si128(static_cast<const __m128i*>(from)));
 }
+/// The number at an address, in all lanes.
+inline F splat_f16(const void* from) {
+  std::int16_t half;
+  __builtin_memcpy(&half, from, sizeof half);
+  return _mm256_cvtph_ps(_mm_set1_epi16(half));
+}
 inline F load_bf16(const void* from) {
   return from_bits(
       ints(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128(static_cast<const __m128i*>(from))), 16)));
@@ -100,11 +106,6 @@ inline float sum_lanes(F v) {
 
 inline float square_root(float v) {
   return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(v)));
-}
-
-/// Asks for the cache line at an address that need not exist.
-inline void prefetch(const void* at) {
-  _mm_prefetch(static_cast<const char*>(at), _MM_HINT_T1);
 }
 
 }  // namespace

@@ -112,6 +112,12 @@ inline F load_f16(const void* from) {
   return F{half_to_float(halves[0]), half_to_float(halves[1]), half_to_float(halves[2]),
            half_to_float(halves[3])};
 }
+/// The number at an address, in all lanes.
+inline F splat_f16(const void* from) {
+  std::uint16_t half;
+  __builtin_memcpy(&half, from, sizeof half);
+  return splat(half_to_float(half));
+}
 inline F load_bf16(const void* from) {
   std::uint16_t halves[kLanes];
   __builtin_memcpy(halves, from, sizeof halves);
@@ -128,11 +134,6 @@ inline float sum_lanes(F v) {
 
 inline float square_root(float v) {
   return __builtin_sqrtf(v);
-}
-
-/// Asks for the cache line at an address that need not exist.
-inline void prefetch(const void* at) {
-  __builtin_prefetch(at, 0, 2);
 }
 
 }  // namespace
