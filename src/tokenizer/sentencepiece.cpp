@@ -54,7 +54,7 @@ bool spaces_begin_pieces(const TokenizerSpec& spec) {
 
 class SentencePieceEncoder final : public SubwordEncoder {
  public:
-  explicit SentencePieceEncoder(const TokenizerSpec& spec) : spec_(spec) {
+  explicit SentencePieceEncoder(const TokenizerSpec& spec) {
     check_pieces(spec);
     may_cut_ = !spec.unigram && !spec.remove_extra_whitespaces && spaces_begin_pieces(spec);
     // Where spaces are kept, the dummy prefix is a space before the text, and can be left out where a text
@@ -121,7 +121,6 @@ class SentencePieceEncoder final : public SubwordEncoder {
     }
   }
 
-  const TokenizerSpec& spec_;
   sentencepiece::SentencePieceProcessor processor_;
   std::array<TokenId, 256> byte_ids_;
   bool may_cut_ = false, own_prefix_ = false;
