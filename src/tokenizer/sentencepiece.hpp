@@ -20,7 +20,7 @@ std::optional<unsigned char> byte_of_piece(std::string_view piece) noexcept;
 /// `with_dummy_prefix`.
 std::string sentencepiece_model(const TokenizerSpec& spec, bool with_dummy_prefix);
 
-/// The spec must outlive the encoder. Throws Format for pieces that SentencePiece would not take.
+/// Throws Format for pieces that SentencePiece would not take.
 std::unique_ptr<SubwordEncoder> make_sentencepiece_encoder(const TokenizerSpec& spec);
 
 }  // namespace sterna
