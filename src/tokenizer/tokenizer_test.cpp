@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <fstream>
 #include <random>
+#include <thread>
 
 #include "sterna/error.hpp"
 #include "support/paths.hpp"
@@ -169,6 +170,23 @@ TEST(StreamDecoder, DropsTheDummyPrefixOnlyAtTheStartOfAText) {
   };
   EXPECT_EQ(streamed(StreamDecoder(*tokenizer)), "the king");
   EXPECT_EQ(streamed(StreamDecoder(*tokenizer, false, false)), " the king");
+}
+
+TEST(Tokenizer, OneInstanceServesManyThreads) {
+  for (const char* file : {"tokenizers/tales/tokenizer.json", "tokenizers/spm/tokenizer.model"}) {
+    const auto tokenizer = Tokenizer::load(testing::fixture(file));
+    const std::string text = "Once upon a time there was a king\xff, 3 sons and a caf\u00e9.";
+    const Ids expected = tokenizer->encode(text);
+    std::vector<Ids> found(4);
+    std::vector<std::thread> threads;
+    for (Ids& ids : found) {
+      threads.emplace_back([&] {
+        for (int i = 0; i < 50; ++i) ids = tokenizer->encode(tokenizer->decode(tokenizer->encode(text)));
+      });
+    }
+    for (auto& thread : threads) thread.join();
+    for (const Ids& ids : found) EXPECT_EQ(ids, expected);
+  }
 }
 
 TEST(Tokenizer, FilesThatCannotBeReadAreErrors) {
