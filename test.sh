@@ -1,24 +1,24 @@
 #!/usr/bin/env bash
 # Installs what is missing, builds, and runs every test; then the tests again under the address and
 # undefined-behaviour sanitizers, and those about threads under the thread sanitizer.
-#   ./test.sh           everything
-#   ./test.sh --quick   without the sanitizers
+#   ./test.sh                  all of it
+#   ./test.sh --quick          without the sanitizers
+#   ./test.sh --fuzz SECONDS   instead, every fuzz target for so long
 # The last line is `N passed, N failed, N skipped`, summed; the exit code is 0 only when nothing failed.
 set -uo pipefail
 cd "$(dirname "$0")"
 
-quick=
-case "${1:-}" in
-  '') ;;
-  --quick) quick=1 ;;
-  *) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 2 ;;
+mode=${1:-all} seconds=${2:-}
+case "$mode$seconds" in
+  all | --quick | --fuzz[1-9]*) ;;
+  *) sed -n '2,/^set /s/^# \{0,1\}//p' "$0"; exit 2 ;;
 esac
 
 # Tests whose subject is several threads at once; their programs, and their names.
 thread_programs=(platform_test session_test)
 thread_tests='^platform\..*ThreadPool|^session\.(Session|Generate|Determinism)\.'
-# Whole corpora: too long under a sanitizer.
-slow_tests='Slow(Files|Perplexity)'
+# Whole corpora, in suites named Slow…: too long under a sanitizer.
+slow_tests='^[a-z]+\.Slow'
 
 jobs=2
 passed=0 failed=0 skipped=0
@@ -64,12 +64,31 @@ tested() {
   echo "tested $preset in $((SECONDS - start)) s: $((total - bad - skip)) passed, $bad failed, $skip skipped"
 }
 
+# fuzzed NAME: one target, from its seeds and what earlier runs found, for $seconds.
+fuzzed() {
+  local found=build/fuzz/corpus/$1
+  mkdir -p "$found"
+  if "build/fuzz/tests/fuzz/${1}_fuzz" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
+       -artifact_prefix="$found-" "$found" "tests/fuzz/corpus/$1" >"$log" 2>&1; then
+    passed=$((passed + 1))
+  else
+    failed=$((failed + 1))
+  fi
+  echo "fuzzed $1: $(tail -n 1 "$log")"
+}
+
 prefix=()
 tools/install_packages packages.txt packages-test.txt || { failed=1; finish; }
 
+if [ "$mode" = --fuzz ]; then
+  build fuzz fuzzers
+  for target in tests/fuzz/*_fuzz.cpp; do fuzzed "$(basename "$target" _fuzz.cpp)"; done
+  finish
+fi
+
 build dev
 tested dev
-if [ -z "$quick" ]; then
+if [ "$mode" != --quick ]; then
   build asan
   tested asan --exclude-regex "$slow_tests"
   build tsan "${thread_programs[@]}"

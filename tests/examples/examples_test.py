@@ -12,7 +12,7 @@ class Generate(unittest.TestCase):
         done = run("generate", os.environ["MODEL"], "The princess opened the door, and")
         self.assertEqual(done.returncode, 0, done.stderr)
         text, _, statistics = done.stdout.rpartition("\n[")
-        self.assertTrue(text.startswith("The princess opened the door, and "), text)
+        self.assertTrue(text.startswith("The princess opened the door, and"), text)
         self.assertRegex(statistics, r"^\d+ tokens, stopped by (length|end_token)\]\n$")
         self.assertGreater(len(text.split()), 20, text)
 
