@@ -1,0 +1,61 @@
+// The options that several commands share, each declared in one place.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sterna/model.hpp"
+#include "sterna/session.hpp"
+#include "sterna/tokenizer.hpp"
+
+namespace CLI {
+class App;
+}
+
+namespace sterna::cli {
+
+/// Where a model is and how it is loaded.
+struct ModelArgs {
+  std::string path;
+  bool no_mmap = false;
+  bool mlock = false;
+  std::uint32_t i2s_group = 0;
+  std::string kernel;
+  unsigned threads = 0;
+};
+
+/// -m and the loading options. `bench` takes a list of threads of its own.
+enum class ThreadsOption : bool { Include, Leave };
+void add_model_options(CLI::App& app, ModelArgs& args, ThreadsOption threads = ThreadsOption::Include);
+/// -t alone, for commands without a model to run.
+void add_threads_option(CLI::App& app, unsigned& threads);
+void add_i2s_group_option(CLI::App& app, std::uint32_t& group);
+void add_json_flag(CLI::App& app, bool& json);
+
+/// What -m names, or the bundled model.
+std::string model_path(const ModelArgs& args);
+std::shared_ptr<const Model> load_model(const ModelArgs& args);
+
+/// How much of a text a session holds and how it evaluates it.
+struct SessionArgs {
+  std::uint32_t context = 0;
+  std::uint32_t batch = SessionOptions{}.batch;
+  std::string kv = "f32";
+  bool context_shift = false;
+};
+
+/// `perplexity` and `logits` take as much context as their input needs.
+enum class ContextOption : bool { Include, Leave };
+void add_session_options(CLI::App& app, SessionArgs& args, ContextOption context = ContextOption::Include);
+SessionOptions session_options(const SessionArgs& args, const ModelArgs& model);
+
+/// A tokenizer from whatever holds one: a GGUF file, a model folder, tokenizer.json, tokenizer.model.
+std::shared_ptr<const Tokenizer> load_tokenizer(const std::string& path);
+
+/// Ids of a text that starts a sequence: BOS first where the tokenizer asks for it.
+std::vector<TokenId> encode_start(const Tokenizer& tokenizer, std::string_view text);
+
+}  // namespace sterna::cli

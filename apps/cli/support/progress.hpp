@@ -1,0 +1,38 @@
+// A line on the terminal that shows how far long work is.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "sterna/log.hpp"
+
+namespace sterna::cli {
+
+/// Draws on standard error when that is a terminal, at most ten times a second; nothing elsewhere, and
+/// nothing under -q. The line is wiped when the bar is destroyed.
+class ProgressBar {
+ public:
+  ProgressBar();
+  ~ProgressBar();
+  ProgressBar(const ProgressBar&) = delete;
+  ProgressBar& operator=(const ProgressBar&) = delete;
+
+  void update(std::uint64_t done, std::uint64_t total, std::string_view what);
+  /// Wipes the line, so that something else can be printed.
+  void clear();
+  /// For the library's long work: draws, and throws Cancelled after Ctrl-C under an InterruptGuard. The bar
+  /// must outlive it.
+  Progress callback();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  bool enabled_;
+  bool drawn_ = false;
+  std::string what_;
+  Clock::time_point started_;
+  Clock::time_point last_;
+};
+
+}  // namespace sterna::cli
