@@ -5,6 +5,10 @@
 namespace sterna::cli {
 
 Action setup_run(CLI::App& app);
+Action setup_perplexity(CLI::App& app);
+Action setup_logits(CLI::App& app);
+Action setup_tokenize(CLI::App& app);
+Action setup_detokenize(CLI::App& app);
 Action setup_help(CLI::App& app);
 Action setup_version(CLI::App& app);
 
@@ -12,6 +16,10 @@ namespace {
 
 constexpr std::array kCommands{
     Command{"run", "Continue a text", setup_run},
+    Command{"perplexity", "Measure how well a model predicts a text", setup_perplexity},
+    Command{"logits", "Write a model's logits for token ids as a .npy file", setup_logits},
+    Command{"tokenize", "Turn text into token ids", setup_tokenize},
+    Command{"detokenize", "Turn token ids into text", setup_detokenize},
     Command{"help", "Show the options of a command", setup_help},
     Command{"version", "Show the version", setup_version},
 };
