@@ -9,6 +9,10 @@ Action setup_perplexity(CLI::App& app);
 Action setup_logits(CLI::App& app);
 Action setup_tokenize(CLI::App& app);
 Action setup_detokenize(CLI::App& app);
+Action setup_inspect(CLI::App& app);
+Action setup_devices(CLI::App& app);
+Action setup_convert(CLI::App& app);
+Action setup_synth(CLI::App& app);
 Action setup_help(CLI::App& app);
 Action setup_version(CLI::App& app);
 
@@ -20,6 +24,10 @@ constexpr std::array kCommands{
     Command{"logits", "Write a model's logits for token ids as a .npy file", setup_logits},
     Command{"tokenize", "Turn text into token ids", setup_tokenize},
     Command{"detokenize", "Turn token ids into text", setup_detokenize},
+    Command{"inspect", "Show what a model file holds and how it would be loaded", setup_inspect},
+    Command{"devices", "Show the processor and the kernels chosen for it", setup_devices},
+    Command{"convert", "Write a model as GGUF", setup_convert},
+    Command{"synth", "Write a random-weight model of a published shape", setup_synth},
     Command{"help", "Show the options of a command", setup_help},
     Command{"version", "Show the version", setup_version},
 };
