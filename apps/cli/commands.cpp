@@ -5,6 +5,7 @@
 namespace sterna::cli {
 
 Action setup_run(CLI::App& app);
+Action setup_batch(CLI::App& app);
 Action setup_perplexity(CLI::App& app);
 Action setup_logits(CLI::App& app);
 Action setup_tokenize(CLI::App& app);
@@ -20,6 +21,7 @@ namespace {
 
 constexpr std::array kCommands{
     Command{"run", "Continue a text", setup_run},
+    Command{"batch", "Generate for every prompt of a file", setup_batch},
     Command{"perplexity", "Measure how well a model predicts a text", setup_perplexity},
     Command{"logits", "Write a model's logits for token ids as a .npy file", setup_logits},
     Command{"tokenize", "Turn text into token ids", setup_tokenize},
