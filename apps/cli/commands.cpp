@@ -5,6 +5,7 @@
 namespace sterna::cli {
 
 Action setup_run(CLI::App& app);
+Action setup_chat(CLI::App& app);
 Action setup_batch(CLI::App& app);
 Action setup_perplexity(CLI::App& app);
 Action setup_logits(CLI::App& app);
@@ -21,6 +22,7 @@ namespace {
 
 constexpr std::array kCommands{
     Command{"run", "Continue a text", setup_run},
+    Command{"chat", "Talk with a model", setup_chat},
     Command{"batch", "Generate for every prompt of a file", setup_batch},
     Command{"perplexity", "Measure how well a model predicts a text", setup_perplexity},
     Command{"logits", "Write a model's logits for token ids as a .npy file", setup_logits},
