@@ -15,6 +15,7 @@ Action setup_inspect(CLI::App& app);
 Action setup_devices(CLI::App& app);
 Action setup_convert(CLI::App& app);
 Action setup_synth(CLI::App& app);
+Action setup_bench(CLI::App& app);
 Action setup_help(CLI::App& app);
 Action setup_version(CLI::App& app);
 
@@ -32,6 +33,7 @@ constexpr std::array kCommands{
     Command{"devices", "Show the processor and the kernels chosen for it", setup_devices},
     Command{"convert", "Write a model as GGUF", setup_convert},
     Command{"synth", "Write a random-weight model of a published shape", setup_synth},
+    Command{"bench", "Measure tokens per second, beside the machine's limit", setup_bench},
     Command{"help", "Show the options of a command", setup_help},
     Command{"version", "Show the version", setup_version},
 };

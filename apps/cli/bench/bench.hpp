@@ -1,0 +1,53 @@
+// What `bench` measures.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "sterna/log.hpp"
+#include "sterna/model.hpp"
+#include "sterna/session.hpp"
+
+namespace sterna::cli {
+
+struct BenchOptions {
+  std::vector<std::uint32_t> prompts;    ///< tokens of each prompt test
+  std::vector<std::uint32_t> generated;  ///< tokens of each generation test
+  std::vector<unsigned> threads;
+  unsigned repetitions = 3;
+  SessionOptions session;  ///< context and threads are set for each test
+};
+
+enum class BenchKind : std::uint8_t { Prompt, Generate };
+
+struct BenchResult {
+  BenchKind kind;
+  std::uint32_t tokens;
+  unsigned threads;
+  std::vector<double> rates;  ///< tokens/s of each repetition, in order
+  /// Tokens/s if nothing but reading the weights took time: read bandwidth / bytes per token; a prompt reads
+  /// them once per batch.
+  double limit = 0;
+};
+
+struct BandwidthResult {
+  unsigned threads;
+  std::vector<double> rates;  ///< bytes/s of each repetition
+};
+
+struct BenchReport {
+  std::vector<BenchResult> results;
+  std::vector<BandwidthResult> bandwidths;
+  std::uint64_t bandwidth_buffer = 0;  ///< bytes read in a pass
+};
+
+double median(std::vector<double> values);
+
+/// One unmeasured round, then `repetitions` rounds of every test, the tests taking turns so that a slow spell
+/// of the machine hits all of them. Throws Internal when a test's output differs between rounds or thread
+/// counts: a figure for wrong output is worth nothing.
+BenchReport run_bench(const std::shared_ptr<const Model>& model, const BenchOptions& options,
+                      const Progress& progress);
+
+}  // namespace sterna::cli

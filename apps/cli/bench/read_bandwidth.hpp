@@ -1,0 +1,27 @@
+// The floor that generating text stands on: how fast this machine reads memory.
+#pragma once
+
+#include <cstdint>
+
+#include "memory/aligned_buffer.hpp"
+#include "platform/thread_pool.hpp"
+
+namespace sterna::cli {
+
+/// A buffer much larger than the caches, touched once so that every page is there.
+class ReadBandwidth {
+ public:
+  ReadBandwidth();
+  /// Bytes per second of one pass over the buffer, split between the pool's threads.
+  double measure(ThreadPool& pool);
+  std::uint64_t bytes() const noexcept { return buffer_.size(); }
+
+ private:
+  AlignedBuffer buffer_;
+  std::uint64_t checksum_ = 0;
+};
+
+/// Bytes of the last-level cache that the process can reach; 0 when the system does not tell.
+std::uint64_t last_level_cache_bytes();
+
+}  // namespace sterna::cli
