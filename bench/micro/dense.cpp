@@ -42,12 +42,9 @@ void run(benchmark::State& state, const FloatKernels& row, DType dtype, std::siz
   std::vector<float> x(tokens * kCols);
   for (float& v : x) v = normal(random);
   std::vector<float> out(tokens * kRows);
-  std::vector<std::vector<float>> scratch(pool().size(),
-                                          std::vector<float>(round_up<std::size_t>(kCols, 256)));
   const auto multiply = [&](const std::byte* weights) {
-    pool().parallel_for(kRows, 8, [&](std::size_t begin, std::size_t end, unsigned thread) {
-      kernel({weights, stride, kCols, x.data(), kCols, tokens, begin, end, out.data(), kRows,
-              scratch[thread].data()});
+    pool().parallel_for(kRows, 8, [&](std::size_t begin, std::size_t end, unsigned) {
+      kernel({weights, stride, kCols, x.data(), kCols, tokens, begin, end, out.data(), kRows});
     });
   };
 

@@ -39,7 +39,6 @@ struct DenseArgs {
   std::size_t row_end;
   float* out;
   std::size_t out_stride;
-  float* scratch;  ///< room for round_up(cols, 256) floats, this thread's own
 };
 
 /// One query head of one token over the cached keys and values of positions [0, positions):

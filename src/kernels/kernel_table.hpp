@@ -57,7 +57,7 @@ struct FloatKernels {
   void (*f32_to_f16)(const float* in, std::size_t n, std::uint16_t* out);
   void (*attention_f32)(const AttentionArgs& args);
   void (*attention_f16)(const AttentionArgs& args);
-  /// One per dtype of a dense matrix; q6_k and rarer ones may go through `scratch`
+  /// One per dtype of a dense matrix
   void (*dense_f32)(const DenseArgs& args);
   void (*dense_f16)(const DenseArgs& args);
   void (*dense_bf16)(const DenseArgs& args);

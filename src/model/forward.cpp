@@ -50,7 +50,6 @@ Forward::Forward(const ModelConfig& config, const Weights& weights, const FloatK
     cosines_ = arena.array<float>(batch * rope_.size());
     sines_ = arena.array<float>(batch * rope_.size());
     sums_ = arena.array<std::int32_t>(threads * batch * kRowChunk);
-    scratch_ = arena.array<float>(threads * padded_);
     scores_ = arena.array<float>(threads * options.context);
   });
 }
@@ -81,7 +80,7 @@ std::span<const float> Forward::hidden(std::size_t index) const noexcept {
 
 void Forward::logits(std::size_t first, std::size_t count, float* out) {
   const Matrix& head = weights_.head.matrix;
-  pool_.parallel_for(head.rows, kRowGrain, [&](std::size_t begin, std::size_t end, unsigned thread) {
+  pool_.parallel_for(head.rows, kRowGrain, [&](std::size_t begin, std::size_t end, unsigned) {
     head.dense({.weights = head.data,
                 .weight_stride = head.stride,
                 .cols = head.cols,
@@ -91,8 +90,7 @@ void Forward::logits(std::size_t first, std::size_t count, float* out) {
                 .row_begin = begin,
                 .row_end = end,
                 .out = out,
-                .out_stride = head.rows,
-                .scratch = scratch_.data() + thread * padded_});
+                .out_stride = head.rows});
     if (weights_.head.bias.empty()) return;
     for (std::size_t t = 0; t < count; ++t) {
       kernels_.add(out + t * head.rows + begin, weights_.head.bias.data() + begin, end - begin);
@@ -271,8 +269,7 @@ void Forward::product_rows(const Product& product, std::size_t begin, std::size_
                   .row_begin = begin,
                   .row_end = end,
                   .out = product.out,
-                  .out_stride = product.out_stride,
-                  .scratch = scratch_.data() + thread * padded_});
+                  .out_stride = product.out_stride});
     if (linear.bias.empty()) return;
     for (std::size_t t = 0; t < tokens_; ++t) {
       kernels_.add(product.out + t * product.out_stride + begin, linear.bias.data() + begin, end - begin);

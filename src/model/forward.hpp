@@ -92,7 +92,6 @@ class Forward {
   std::span<float> query_, key_, value_, attended_, gate_, up_, delta_, final_;
   std::span<float> cosines_, sines_;  ///< [batch, head_dim / 2]
   std::span<std::int32_t> sums_;      ///< [threads, batch, kRowChunk]
-  std::span<float> scratch_;          ///< [threads, padded]
   std::span<float> scores_;           ///< [threads, context]
   const float* current_input_ = nullptr;
 };

@@ -5,40 +5,44 @@
 
 namespace {
 
-/// out[t · out_stride] = Σ_k row(k) · x[t · x_stride + k]
-template <class Reader, int kTokens>
-inline void dot(const std::byte* row, const float* x, std::size_t x_stride, std::size_t n, float* out,
-                std::size_t out_stride) {
-  F sum[kTokens][kVectors];
-  for (auto& partials : sum) {
-    for (F& p : partials) p = splat(0.0f);
-  }
+/// Σ_k row(k) · x[k]
+template <class Reader>
+inline float dot(const std::byte* row, const float* x, std::size_t n) {
+  F sum[kVectors];
+  for (F& p : sum) p = splat(0.0f);
   Reader weights(row);
   F w[kVectors];
   std::size_t k = 0;
   for (; k + kPartials <= n; k += kPartials) {
     weights.next(w);
-    for (int j = 0; j < kVectors; ++j) {
-      for (int t = 0; t < kTokens; ++t) sum[t][j] += w[j] * load(x + t * x_stride + k + j * kLanes);
-    }
+    for (int j = 0; j < kVectors; ++j) sum[j] += w[j] * load(x + k + j * kLanes);
   }
   if (k < n) {
     weights.last(n - k, w);
     for (int j = 0; j < kVectors; ++j) {
       const std::size_t count = lanes_left(n - k, j);
-      if (count == 0) continue;
-      for (int t = 0; t < kTokens; ++t) {
-        sum[t][j] += w[j] * load_some(x + t * x_stride + k + j * kLanes, count);
-      }
+      if (count > 0) sum[j] += w[j] * load_some(x + k + j * kLanes, count);
     }
   }
-  for (int t = 0; t < kTokens; ++t) out[t * out_stride] = reduce(sum[t]);
+  return reduce(sum);
 }
 
-/// The row as float32, with zeros to a multiple of 32.
+// Several tokens: a tile of rows is decoded piece by piece, and each piece used for all tokens of a block
+// while it is in the first-level cache; between pieces the partial sums wait in memory.
+constexpr std::size_t kTileRows = 8;
+constexpr std::size_t kBlockTokens = 24;
+// Sums of 3 tokens in 4 vectors each leave 4 of 16 registers for the weights and a product.
+constexpr std::size_t kStepTokens = 3;
+
+struct Tile {
+  alignas(64) float weights[kTileRows][kPieceCols];
+  alignas(64) float sums[kTileRows][kBlockTokens][kPartials];
+};
+
+/// The piece as float32, with zeros to a multiple of 32.
 template <class Reader>
-inline void decode_row(const std::byte* row, std::size_t n, float* out) {
-  Reader weights(row);
+inline void decode_piece(const std::byte* piece, std::size_t n, float* out) {
+  Reader weights(piece);
   F w[kVectors];
   for (std::size_t k = 0; k < n; k += kPartials) {
     if (k + kPartials <= n) {
@@ -50,25 +54,83 @@ inline void decode_row(const std::byte* row, std::size_t n, float* out) {
   }
 }
 
+/// sums[t][i] += weights[k] · x[t · x_stride + k] for k ≡ i mod 32, k < n
+template <int kTokens>
+inline void accumulate(const float* weights, const float* x, std::size_t x_stride, std::size_t n,
+                       float (*sums)[kPartials]) {
+  F sum[kTokens][kVectors];
+  for (int t = 0; t < kTokens; ++t) {
+    for (int j = 0; j < kVectors; ++j) sum[t][j] = load(sums[t] + j * kLanes);
+  }
+  std::size_t k = 0;
+  for (; k + kPartials <= n; k += kPartials) {
+    for (int j = 0; j < kVectors; ++j) {
+      const F w = load(weights + k + j * kLanes);
+      for (int t = 0; t < kTokens; ++t) sum[t][j] += w * load(x + t * x_stride + k + j * kLanes);
+    }
+  }
+  for (int j = 0; j < kVectors; ++j) {
+    const std::size_t count = lanes_left(n - k, j);
+    if (count == 0) continue;
+    const F w = load(weights + k + j * kLanes);
+    for (int t = 0; t < kTokens; ++t) {
+      sum[t][j] += w * load_some(x + t * x_stride + k + j * kLanes, count);
+    }
+  }
+  for (int t = 0; t < kTokens; ++t) {
+    for (int j = 0; j < kVectors; ++j) store(sums[t] + j * kLanes, sum[t][j]);
+  }
+}
+
+/// Tokens [token, token + tokens) of rows [row, row + rows).
+template <class Reader>
+inline void multiply_tile(const DenseArgs& a, std::size_t row, std::size_t rows, std::size_t token,
+                          std::size_t tokens) {
+  Tile tile;
+  for (std::size_t r = 0; r < rows; ++r) {
+    for (std::size_t t = 0; t < tokens; ++t) {
+      for (float& sum : tile.sums[r][t]) sum = 0.0f;
+    }
+  }
+  for (std::size_t k = 0; k < a.cols; k += kPieceCols) {
+    const std::size_t cols = least(kPieceCols, a.cols - k);
+    for (std::size_t r = 0; r < rows; ++r) {
+      const std::byte* piece = a.weights + (row + r) * a.weight_stride + k / kPieceCols * Reader::kPieceBytes;
+      decode_piece<Reader>(piece, cols, tile.weights[r]);
+    }
+    std::size_t t = 0;
+    for (; t + kStepTokens <= tokens; t += kStepTokens) {
+      const float* x = a.x + (token + t) * a.x_stride + k;
+      for (std::size_t r = 0; r < rows; ++r) {
+        accumulate<kStepTokens>(tile.weights[r], x, a.x_stride, cols, tile.sums[r] + t);
+      }
+    }
+    for (; t < tokens; ++t) {
+      const float* x = a.x + (token + t) * a.x_stride + k;
+      for (std::size_t r = 0; r < rows; ++r) accumulate<1>(tile.weights[r], x, 0, cols, tile.sums[r] + t);
+    }
+  }
+  for (std::size_t r = 0; r < rows; ++r) {
+    for (std::size_t t = 0; t < tokens; ++t) {
+      F sum[kVectors];
+      for (int j = 0; j < kVectors; ++j) sum[j] = load(tile.sums[r][t] + j * kLanes);
+      a.out[(token + t) * a.out_stride + row + r] = reduce(sum);
+    }
+  }
+}
+
 template <class Reader>
 inline void dense(const DenseArgs& a) {
-  // Sums of 3 tokens in 4 vectors each leave 4 of 16 registers for the weights and a product.
-  constexpr int kTokens = 3;
-  for (std::size_t r = a.row_begin; r < a.row_end; ++r) {
-    const std::byte* row = a.weights + r * a.weight_stride;
-    if (a.tokens == 1) {
-      dot<Reader, 1>(row, a.x, 0, a.cols, a.out + r, 0);
-      continue;
+  if (a.tokens == 1) {
+    for (std::size_t r = a.row_begin; r < a.row_end; ++r) {
+      a.out[r] = dot<Reader>(a.weights + r * a.weight_stride, a.x, a.cols);
     }
-    decode_row<Reader>(row, a.cols, a.scratch);  // once, for all tokens
-    const auto* values = reinterpret_cast<const std::byte*>(a.scratch);
-    std::size_t m = 0;
-    for (; m + kTokens <= a.tokens; m += kTokens) {
-      dot<F32Reader, kTokens>(values, a.x + m * a.x_stride, a.x_stride, a.cols, a.out + m * a.out_stride + r,
-                              a.out_stride);
-    }
-    for (; m < a.tokens; ++m) {
-      dot<F32Reader, 1>(values, a.x + m * a.x_stride, 0, a.cols, a.out + m * a.out_stride + r, 0);
+    return;
+  }
+  for (std::size_t row = a.row_begin; row < a.row_end; row += kTileRows) {
+    const std::size_t rows = least(kTileRows, a.row_end - row);
+    for (std::size_t token = 0; token < a.tokens; token += kBlockTokens) {
+      multiply_tile<Reader>(a, row, rows, token, least(kBlockTokens, a.tokens - token));
     }
   }
 }
@@ -80,8 +142,7 @@ inline void attention(const AttentionArgs& a) {
   const std::size_t row_bytes = a.head_dim * Reader::kElement;
   float max = -__builtin_inff();
   for (std::size_t p = 0; p < a.positions; ++p) {
-    dot<Reader, 1>(keys + p * row_bytes, a.query, 0, a.head_dim, a.scores + p, 0);
-    a.scores[p] *= a.scale;
+    a.scores[p] = dot<Reader>(keys + p * row_bytes, a.query, a.head_dim) * a.scale;
     max = a.scores[p] > max ? a.scores[p] : max;
   }
   float* scores = a.scores;

@@ -5,15 +5,18 @@
 
 namespace {
 
-// A reader starts at the address of a row and gives
+// A reader starts at the address of a row, or kPieceBytes · i further at element 256 · i, and gives
 //   next(w)       the next 32 elements
 //   last(n, w)    the last n < 32 elements and zeros after them; a row of blocks has no such rest
+
+constexpr std::size_t kPieceCols = 256;  // a whole number of blocks in every format
 
 /// One element after the other: Format has kElement bytes each, and reads kLanes of them.
 template <class Format>
 class PlainReader {
  public:
   static constexpr std::size_t kElement = Format::kElement;
+  static constexpr std::size_t kPieceBytes = kPieceCols * kElement;
 
   explicit PlainReader(const std::byte* row) : at_(row) {}
   [[gnu::always_inline]] void next(F (&w)[kVectors]) {
@@ -53,6 +56,8 @@ inline void no_rest(F (&w)[kVectors]) {
 /// q8_0: a block of 32 is an f16 scale and 32 int8 codes.
 class Q8_0Reader {
  public:
+  static constexpr std::size_t kPieceBytes = kPieceCols / 32 * 34;
+
   explicit Q8_0Reader(const std::byte* row) : block_(row) {}
   [[gnu::always_inline]] void next(F (&w)[kVectors]) {
     const F scale = splat_f16(block_);
@@ -69,6 +74,8 @@ class Q8_0Reader {
 /// value (code − 8) · scale.
 class Q4_0Reader {
  public:
+  static constexpr std::size_t kPieceBytes = kPieceCols / 32 * 18;
+
   explicit Q4_0Reader(const std::byte* row) : block_(row) {}
   [[gnu::always_inline]] void next(F (&w)[kVectors]) {
     const F scale = splat_f16(block_);
@@ -90,6 +97,8 @@ class Q4_0Reader {
 /// bits at 2q of qh[i], and a scale for each 16 elements; value (code − 32) · (d · scale).
 class Q6KReader {
  public:
+  static constexpr std::size_t kPieceBytes = 210;
+
   explicit Q6KReader(const std::byte* row) : block_(row) {}
   [[gnu::always_inline]] void next(F (&w)[kVectors]) {
     if (part_ == 0) {
