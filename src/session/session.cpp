@@ -183,7 +183,8 @@ GenerateResult Session::generate(std::span<const TokenId> prompt, const Generate
   Impl& impl = *impl_;
   const Tokenizer& tokenizer = *impl.model->tokenizer();
   Sampler sampler(options.sampling, impl.model->config().vocab);
-  StreamDecoder decoder(tokenizer, options.keep_special);
+  // The text goes on from the prompt: a first space is its own.
+  StreamDecoder decoder(tokenizer, options.keep_special, /*at_start=*/false);
   StopText stop(options.stop);
   GenerateResult result;
   // Reserved for every token to come, so that generating one allocates nothing. Longer tokens exist, but not
