@@ -5,9 +5,9 @@
 
 namespace {
 
-/// Σ_k row(k) · x[k]
+/// Σ_k row(k) · x[k] but for the last of the tree: sum_lanes of it is the product.
 template <class Reader>
-inline float dot(const std::byte* row, const float* x, std::size_t n) {
+[[gnu::always_inline]] inline F dot_lanes(const std::byte* row, const float* x, std::size_t n) {
   F sum[kVectors];
   for (F& p : sum) p = splat(0.0f);
   Reader weights(row);
@@ -18,13 +18,12 @@ inline float dot(const std::byte* row, const float* x, std::size_t n) {
     for (int j = 0; j < kVectors; ++j) sum[j] += w[j] * load(x + k + j * kLanes);
   }
   if (k < n) {
+    F last_x[kVectors];
     weights.last(n - k, w);
-    for (int j = 0; j < kVectors; ++j) {
-      const std::size_t count = lanes_left(n - k, j);
-      if (count > 0) sum[j] += w[j] * load_some(x + k + j * kLanes, count);
-    }
+    load_last(x + k, n - k, last_x);
+    for (int j = 0; j < kVectors; ++j) sum[j] += w[j] * last_x[j];
   }
-  return reduce(sum);
+  return fold(sum);
 }
 
 // Several tokens: a tile of rows is decoded piece by piece, and each piece used for all tokens of a block
@@ -69,12 +68,11 @@ inline void accumulate(const float* weights, const float* x, std::size_t x_strid
       for (int t = 0; t < kTokens; ++t) sum[t][j] += w * load(x + t * x_stride + k + j * kLanes);
     }
   }
-  for (int j = 0; j < kVectors; ++j) {
-    const std::size_t count = lanes_left(n - k, j);
-    if (count == 0) continue;
-    const F w = load(weights + k + j * kLanes);
+  if (k < n) {
     for (int t = 0; t < kTokens; ++t) {
-      sum[t][j] += w * load_some(x + t * x_stride + k + j * kLanes, count);
+      F last_x[kVectors];
+      load_last(x + t * x_stride + k, n - k, last_x);
+      for (int j = 0; j < kVectors; ++j) sum[t][j] += load(weights + k + j * kLanes) * last_x[j];
     }
   }
   for (int t = 0; t < kTokens; ++t) {
@@ -114,7 +112,7 @@ inline void multiply_tile(const DenseArgs& a, std::size_t row, std::size_t rows,
     for (std::size_t t = 0; t < tokens; ++t) {
       F sum[kVectors];
       for (int j = 0; j < kVectors; ++j) sum[j] = load(tile.sums[r][t] + j * kLanes);
-      a.out[(token + t) * a.out_stride + row + r] = reduce(sum);
+      a.out[(token + t) * a.out_stride + row + r] = sum_lanes(fold(sum));
     }
   }
 }
@@ -123,7 +121,7 @@ template <class Reader>
 inline void dense(const DenseArgs& a) {
   if (a.tokens == 1) {
     for (std::size_t r = a.row_begin; r < a.row_end; ++r) {
-      a.out[r] = dot<Reader>(a.weights + r * a.weight_stride, a.x, a.cols);
+      a.out[r] = sum_lanes(dot_lanes<Reader>(a.weights + r * a.weight_stride, a.x, a.cols));
     }
     return;
   }
@@ -135,43 +133,76 @@ inline void dense(const DenseArgs& a) {
   }
 }
 
+/// scores[p] = (q · K_p) · scale; gives the largest, NaN apart.
 template <class Reader>
-inline void attention(const AttentionArgs& a) {
+inline float score_positions(const AttentionArgs& a) {
   const auto* keys = static_cast<const std::byte*>(a.keys);
-  const auto* values = static_cast<const std::byte*>(a.values);
   const std::size_t row_bytes = a.head_dim * Reader::kElement;
-  float max = -__builtin_inff();
-  for (std::size_t p = 0; p < a.positions; ++p) {
-    a.scores[p] = dot<Reader>(keys + p * row_bytes, a.query, a.head_dim) * a.scale;
-    max = a.scores[p] > max ? a.scores[p] : max;
+  F lane_max = splat(-__builtin_inff());
+  std::size_t p = 0;
+  for (; p + kLanes <= a.positions; p += kLanes) {
+    F products[kLanes];
+    for (std::size_t i = 0; i < kLanes; ++i) {
+      products[i] = dot_lanes<Reader>(keys + (p + i) * row_bytes, a.query, a.head_dim);
+    }
+    const F scores = sum_each(products) * splat(a.scale);
+    lane_max = greater(scores, lane_max);
+    store(a.scores + p, scores);
   }
-  float* scores = a.scores;
-  for_each(a.positions, scores, [=](std::size_t p, std::size_t count) {
-    return exponential(load_some(scores + p, count) - splat(max));
-  });
-  const F sum = splat(canonical_sum(
-      a.positions, [=](std::size_t p, std::size_t count) { return load_some(scores + p, count); }));
+  float max = lane_max[0];
+  for (int i = 1; i < kLanes; ++i) max = lane_max[i] > max ? lane_max[i] : max;
+  for (; p < a.positions; ++p) {
+    const float score = sum_lanes(dot_lanes<Reader>(keys + p * row_bytes, a.query, a.head_dim)) * a.scale;
+    max = score > max ? score : max;
+    a.scores[p] = score;
+  }
+  return max;
+}
 
-  // Σ_p score_p · V_p in the order of positions, 32 elements at a time.
-  for (std::size_t d = 0; d < a.head_dim; d += kPartials) {
-    F acc[kVectors];
-    for (F& v : acc) v = splat(0.0f);
-    for (std::size_t p = 0; p < a.positions; ++p) {
-      Reader from(values + p * row_bytes + d * Reader::kElement);
+/// out = Σ_p scores[p] · V_p / sum in the order of positions, for kBlocks · 32 elements from d on, the last
+/// of them perhaps beyond head_dim.
+template <class Reader, int kBlocks>
+inline void mix_values(const AttentionArgs& a, std::size_t d, F sum) {
+  const std::size_t row_bytes = a.head_dim * Reader::kElement;
+  const std::byte* value = static_cast<const std::byte*>(a.values) + d * Reader::kElement;
+  F acc[kBlocks][kVectors];
+  for (auto& block : acc) {
+    for (F& v : block) v = splat(0.0f);
+  }
+  const bool whole = d + kBlocks * kPartials <= a.head_dim;
+  for (std::size_t p = 0; p < a.positions; ++p, value += row_bytes) {
+    Reader from(value);
+    const F score = splat(a.scores[p]);
+    for (auto& block : acc) {
       F w[kVectors];
-      if (d + kPartials <= a.head_dim) {
+      if (whole) {
         from.next(w);
       } else {
         from.last(a.head_dim - d, w);
       }
-      const F score = splat(scores[p]);
-      for (int j = 0; j < kVectors; ++j) acc[j] += score * w[j];
-    }
-    for (int j = 0; j < kVectors; ++j) {
-      const std::size_t count = lanes_left(a.head_dim - d, j);
-      if (count > 0) store_some(a.out + d + j * kLanes, acc[j] / sum, count);
+      for (int j = 0; j < kVectors; ++j) block[j] += score * w[j];
     }
   }
+  for (int b = 0; b < kBlocks; ++b) {
+    const std::size_t at = d + b * kPartials;
+    for (int j = 0; j < kVectors; ++j) {
+      const std::size_t count = lanes_left(a.head_dim - at, j);
+      if (count > 0) store_some(a.out + at + j * kLanes, acc[b][j] / sum, count);
+    }
+  }
+}
+
+template <class Reader>
+inline void attention(const AttentionArgs& a) {
+  const F max = splat(score_positions<Reader>(a));
+  float* scores = a.scores;
+  for_each(a.positions, scores,
+           [=](std::size_t p, std::size_t count) { return exponential(load_some(scores + p, count) - max); });
+  const F sum = splat(canonical_sum(
+      a.positions, [=](std::size_t p, std::size_t count) { return load_some(scores + p, count); }));
+  std::size_t d = 0;
+  for (; d + 2 * kPartials <= a.head_dim; d += 2 * kPartials) mix_values<Reader, 2>(a, d, sum);
+  for (; d < a.head_dim; d += kPartials) mix_values<Reader, 1>(a, d, sum);
 }
 
 }  // namespace

@@ -20,11 +20,19 @@ inline std::size_t lanes_left(std::size_t left, int j) {
   return left <= before ? 0 : least(left - before, kLanes);
 }
 
-inline float reduce(F (&partials)[kVectors]) {
-  for (int half = kVectors / 2; half > 0; half /= 2) {
-    for (int j = 0; j < half; ++j) partials[j] += partials[j + half];
+/// The tree over the vectors kFirst, kFirst + kStep, …; spelled out for the compiler, which would keep the
+/// partial sums in memory for a loop.
+template <int kFirst, int kStep>
+inline F tree(const F (&partials)[kVectors]) {
+  if constexpr (kStep == kVectors) {
+    return partials[kFirst];
+  } else {
+    return tree<kFirst, 2 * kStep>(partials) + tree<kFirst + kStep, 2 * kStep>(partials);
   }
-  return sum_lanes(partials[0]);
+}
+/// The tree down to the lanes of one vector; sum_lanes is the rest of it.
+inline F fold(const F (&partials)[kVectors]) {
+  return tree<0, 1>(partials);
 }
 
 /// Σ f(k) over [0, n), where f(k, count) gives the terms k, k + 1, … and 0 in the lanes from `count` on.
@@ -41,7 +49,7 @@ inline float canonical_sum(std::size_t n, Terms f) {
     const std::size_t count = lanes_left(n - k, j);
     if (count > 0) partials[j] += f(k + j * kLanes, count);
   }
-  return reduce(partials);
+  return sum_lanes(fold(partials));
 }
 
 inline F load_some(const float* from, std::size_t count) {

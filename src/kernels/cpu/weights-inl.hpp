@@ -49,6 +49,11 @@ using F32Reader = PlainReader<F32Format>;
 using F16Reader = PlainReader<F16Format>;
 using BF16Reader = PlainReader<BF16Format>;
 
+/// n < 32 floats and zeros after them.
+inline void load_last(const float* from, std::size_t n, F (&v)[kVectors]) {
+  F32Reader(reinterpret_cast<const std::byte*>(from)).last(n, v);
+}
+
 inline void no_rest(F (&w)[kVectors]) {
   for (F& v : w) v = splat(0.0f);
 }

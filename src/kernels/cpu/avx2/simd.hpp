@@ -104,6 +104,20 @@ inline float sum_lanes(F v) {
   return _mm_cvtss_f32(sum);
 }
 
+/// Lane i is sum_lanes(v[i]): the same additions, eight sums at a time.
+inline F sum_each(const F (&v)[kLanes]) {
+  F quarter[4];  // {v[i]'s 4 sums, v[i + 4]'s 4 sums}
+  for (int i = 0; i < 4; ++i) {
+    quarter[i] = _mm256_permute2f128_ps(v[i], v[i + 4], 0x20) + _mm256_permute2f128_ps(v[i], v[i + 4], 0x31);
+  }
+  F pair[2];
+  for (int i = 0; i < 2; ++i) {
+    pair[i] = _mm256_shuffle_ps(quarter[2 * i], quarter[2 * i + 1], 0x44) +
+              _mm256_shuffle_ps(quarter[2 * i], quarter[2 * i + 1], 0xee);
+  }
+  return _mm256_shuffle_ps(pair[0], pair[1], 0x88) + _mm256_shuffle_ps(pair[0], pair[1], 0xdd);
+}
+
 inline float square_root(float v) {
   return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(v)));
 }

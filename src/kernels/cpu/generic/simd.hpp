@@ -132,6 +132,11 @@ inline float sum_lanes(F v) {
   return (v[0] + v[2]) + (v[1] + v[3]);
 }
 
+/// Lane i is sum_lanes(v[i]).
+inline F sum_each(const F (&v)[kLanes]) {
+  return F{sum_lanes(v[0]), sum_lanes(v[1]), sum_lanes(v[2]), sum_lanes(v[3])};
+}
+
 inline float square_root(float v) {
   return __builtin_sqrtf(v);
 }
