@@ -3,43 +3,22 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <string>
 
 namespace sterna::testing {
 
-/// Small files kept in the repository.
-inline std::filesystem::path fixture(const std::string& name) {
-  return std::filesystem::path(STERNA_SOURCE_DIR) / "tests" / "fixtures" / name;
-}
+/// Small files kept in the repository: tests/fixtures/NAME.
+std::filesystem::path fixture(const std::string& name);
 
 /// The model in the repository.
-inline std::filesystem::path bundled_model() {
-  return std::filesystem::path(STERNA_SOURCE_DIR) / "models" / "tales.gguf";
-}
+std::filesystem::path bundled_model();
 
 /// Larger files that may lie beside a checkout (STERNA_SHARED names another place); empty when they do not.
-inline std::filesystem::path shared(const std::string& name) {
-  const char* override = std::getenv("STERNA_SHARED");
-  const auto root = override ? std::filesystem::path(override)
-                             : std::filesystem::path(STERNA_SOURCE_DIR).parent_path() / "shared";
-  const auto path = root / name;
-  return std::filesystem::exists(path) ? path : std::filesystem::path{};
-}
+std::filesystem::path shared(const std::string& name);
 
 /// A folder of this test's own, empty, removed by the next run of the same test.
-inline std::filesystem::path scratch() {
-  const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
-  auto name = std::string(test->test_suite_name()) + "." + test->name();
-  for (char& c : name) {
-    if (c == '/') c = '_';
-  }
-  const auto path = std::filesystem::path(::testing::TempDir()) / "sterna-tests" / name;
-  std::filesystem::remove_all(path);
-  std::filesystem::create_directories(path);
-  return path;
-}
+std::filesystem::path scratch();
 
 }  // namespace sterna::testing
 
