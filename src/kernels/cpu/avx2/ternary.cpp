@@ -34,6 +34,14 @@ inline __m256i codes(__m256i bytes) {
   return _mm256_and_si256(_mm256_srli_epi16(bytes, Layout::shift(kField)), _mm256_set1_epi8(3));
 }
 
+/// Asks for a cache line that will be needed; it may lie beyond the matrix. The rows in hand are short
+/// streams side by side, which the hardware's prefetching does not follow. Into the second-level cache (T1),
+/// because the first has too few requests in flight to cover the latency of memory. On Zen 4, from memory:
+/// one token at 20 GB/s, against 9 with T0 and 6 without; two tokens at 144 Gop/s against 90.
+inline void prefetch(const std::uint8_t* at) {
+  _mm_prefetch(reinterpret_cast<const char*>(at), _MM_HINT_T1);
+}
+
 /// int16 lanes to int32 lanes, neighbours added.
 inline __m256i widen(__m256i sums) {
   return _mm256_madd_epi16(sums, _mm256_set1_epi16(1));
@@ -57,9 +65,7 @@ inline __m128i horizontal_sums(__m256i a, __m256i b, __m256i c, __m256i d) {
 /// Rows [row, row + kRows) of one token; several rows share the loads of the activations.
 template <class Layout, int kRows>
 inline void vector_rows(const TernaryArgs& a, std::size_t row) {
-  // Far enough to cover the latency of memory at its full rate, and past the edge of a page where the
-  // hardware's own prefetching stops.
-  constexpr std::size_t kPrefetchBytes = 6144;
+  constexpr std::size_t kPrefetchBytes = 6144;  // at 20 GB/s the latency of memory, three times over
   const std::uint8_t* weights = a.weights + row * a.weight_stride;
   const std::size_t groups = groups_of(a.cols);
   __m256i total[kRows];
@@ -76,7 +82,7 @@ inline void vector_rows(const TernaryArgs& a, std::size_t row) {
       const __m256i x3 = load(x + 3 * kFieldCols);
       for (int r = 0; r < kRows; ++r) {
         const std::uint8_t* group = weights + r * a.weight_stride + Layout::offset(g);
-        _mm_prefetch(reinterpret_cast<const char*>(group) + kPrefetchBytes, _MM_HINT_T1);
+        prefetch(group + kPrefetchBytes);
         const __m256i bytes = load(group);
         const __m256i s01 = _mm256_add_epi16(_mm256_maddubs_epi16(codes<Layout, 0>(bytes), x0),
                                              _mm256_maddubs_epi16(codes<Layout, 1>(bytes), x1));
@@ -108,10 +114,14 @@ constexpr std::size_t kTileStride = kTileGroups * kGroupCols;
 constexpr int kBlockRows = 2;
 constexpr int kBlockTokens = 4;
 
+/// The codes of `count` groups as bytes; what is unpacked next lies `next` bytes further.
 template <class Layout>
-inline void unpack(const std::uint8_t* row, std::size_t first, std::size_t count, std::uint8_t* to) {
+inline void unpack(const std::uint8_t* row, std::size_t first, std::size_t count, std::size_t next,
+                   std::uint8_t* to) {
   for (std::size_t g = 0; g < count; ++g, to += kGroupCols) {
-    const __m256i bytes = load(row + Layout::offset(first + g));
+    const std::uint8_t* group = row + Layout::offset(first + g);
+    prefetch(group + next);
+    const __m256i bytes = load(group);
     __m256i* out = reinterpret_cast<__m256i*>(to);
     _mm256_store_si256(out, codes<Layout, 0>(bytes));
     _mm256_store_si256(out + 1, codes<Layout, 1>(bytes));
@@ -184,7 +194,8 @@ inline void matrix_matrix(const TernaryArgs& a) {
     for (std::size_t first = 0; first < groups; first += piece) {
       const std::size_t count = least(piece, groups - first);
       for (std::size_t r = 0; r < rows; ++r) {
-        unpack<Layout>(a.weights + (row + r) * a.weight_stride, first, count, tile + r * kTileStride);
+        unpack<Layout>(a.weights + (row + r) * a.weight_stride, first, count, kTileRows * a.weight_stride,
+                       tile + r * kTileStride);
       }
       const std::size_t first_col = first * kGroupCols;
       const std::size_t cols = count * kGroupCols;
