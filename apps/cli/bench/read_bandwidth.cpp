@@ -1,5 +1,9 @@
 #include "bench/read_bandwidth.hpp"
 
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -21,18 +25,37 @@ std::size_t buffer_bytes() {
 
 constexpr std::size_t kLine = 64;
 
-/// The sum of the 64-bit words of whole cache lines. Eight independent sums keep the loads, not the
-/// additions, the limit.
-std::uint64_t sum_words(const std::byte* from, const std::byte* to) {
-  std::uint64_t sums[8] = {};
-  for (; from < to; from += kLine) {
-    std::uint64_t words[8];
-    std::memcpy(words, from, kLine);
-    for (int i = 0; i < 8; ++i) sums[i] += words[i];
-  }
+using Read = std::uint64_t (*)(const std::byte* from, const std::byte* to);
+
+/// One word of every cache line: the line is what memory delivers. Summing all words would measure the
+/// additions, at a third of the bandwidth.
+std::uint64_t read_lines(const std::byte* from, const std::byte* to) {
   std::uint64_t sum = 0;
-  for (const std::uint64_t part : sums) sum += part;
+  for (; from < to; from += kLine) sum += load_unaligned<std::uint64_t>(from);
   return sum;
+}
+
+#ifdef __x86_64__
+/// Every byte, as the kernels read: a tenth faster than read_lines where it was measured (Zen 4).
+__attribute__((target("avx2"))) std::uint64_t read_avx2(const std::byte* from, const std::byte* to) {
+  __m256i a = _mm256_setzero_si256();
+  __m256i b = _mm256_setzero_si256();
+  for (; from < to; from += kLine) {
+    a = _mm256_add_epi64(a, _mm256_load_si256(reinterpret_cast<const __m256i*>(from)));
+    b = _mm256_add_epi64(b, _mm256_load_si256(reinterpret_cast<const __m256i*>(from + kLine / 2)));
+  }
+  a = _mm256_add_epi64(a, b);
+  alignas(32) std::uint64_t sums[4];
+  _mm256_store_si256(reinterpret_cast<__m256i*>(sums), a);
+  return sums[0] + sums[1] + sums[2] + sums[3];
+}
+#endif
+
+Read fastest_read() {
+#ifdef __x86_64__
+  if (cpu_info().features & static_cast<CpuFeatures>(CpuFeature::Avx2)) return read_avx2;
+#endif
+  return read_lines;
 }
 
 }  // namespace
@@ -47,14 +70,16 @@ std::uint64_t last_level_cache_bytes() {
 }
 
 ReadBandwidth::ReadBandwidth() : buffer_(buffer_bytes() / kLine * kLine) {
+  static_assert(AlignedBuffer::kAlignment % kLine == 0);
   std::memset(buffer_.data(), 1, buffer_.size());  // untouched pages would all be the one page of zeros
 }
 
 double ReadBandwidth::measure(ThreadPool& pool) {
   std::atomic<std::uint64_t> sum{0};
+  const Read read = fastest_read();
   const auto begin = std::chrono::steady_clock::now();
   pool.parallel_for(buffer_.size() / kLine, 1, [&](std::size_t first, std::size_t last, unsigned) {
-    sum += sum_words(buffer_.data() + first * kLine, buffer_.data() + last * kLine);
+    sum += read(buffer_.data() + first * kLine, buffer_.data() + last * kLine);
   });
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   checksum_ += sum;  // used: the loop cannot be optimised away
