@@ -1,6 +1,7 @@
 """The command line itself: help, version, usage errors, an output that goes away."""
 
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -91,6 +92,30 @@ class Output(ProgramTest):
             os.close(write)
         self.assertEqual(done.returncode, -signal.SIGPIPE)
         self.assertEqual(done.stderr, b"")
+
+    def test_progress_is_for_terminals(self):
+        arguments = ["convert", support.MODEL, self.folder / "out.gguf", "--type", "tq1_0"]
+        self.assertNotIn(b"\r", support.run(*arguments).stderr)
+        source = self.write("in.json", ["Once"] * 3)
+        arguments = ["batch", "-i", source, "-o", self.folder / "out.json", "-m", support.MODEL, "-n", 4, "--overwrite"]
+        shown = self.on_a_terminal(*arguments)
+        self.assertRegex(shown, r"generating +\[\.+\] +0 %")
+        self.assertRegex(shown, r"\r\x1b\[K[^\r]*out\.json: 3 prompts", "the bar is wiped before the summary")
+        self.assertEqual(self.on_a_terminal(*arguments, "-q"), "")
+
+    def on_a_terminal(self, *arguments: object) -> str:
+        master, slave = pty.openpty()
+        process = subprocess.Popen([PROGRAM, *map(str, arguments)], stdout=slave, stderr=slave, env=support.environment())
+        os.close(slave)
+        shown = b""
+        try:
+            while part := os.read(master, 4096):
+                shown += part
+        except OSError:  # the program has closed its end
+            pass
+        os.close(master)
+        self.assertEqual(process.wait(timeout=60), 0)
+        return shown.decode()
 
 
 if __name__ == "__main__":

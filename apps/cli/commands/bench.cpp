@@ -137,7 +137,7 @@ int run(Args args) {
   BenchReport report;
   {
     ProgressBar bar;
-    report = run_bench(model, bench, bar.callback());
+    report = run_bench(model, bench, bar.callback("measuring"));
   }
   if (args.json) {
     write_json(report_of(args, *model, report));

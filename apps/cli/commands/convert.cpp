@@ -49,7 +49,7 @@ int write_model(const Args& args, Write&& write) {
   {
     const InterruptGuard guard;
     ProgressBar bar;
-    report = write(bar.callback());
+    report = write(bar.callback("writing"));
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   if (args.json) {

@@ -32,7 +32,8 @@ int measure(const Args& args) {
   {
     const InterruptGuard guard;
     ProgressBar bar;
-    result = perplexity(model, text, args.window, session_options(args.session, args.model), bar.callback());
+    result = perplexity(model, text, args.window, session_options(args.session, args.model),
+                        bar.callback("measuring"));
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   const double rate = static_cast<double>(result.tokens) / seconds;

@@ -68,7 +68,7 @@ std::shared_ptr<const Model> load_model(const ModelArgs& args) {
   options.i2s_group = args.i2s_group;
   options.kernel = args.kernel;
   options.threads = args.threads;
-  options.progress = bar.callback();
+  options.progress = bar.callback("loading");
   return Model::load(model_path(args), options);
 }
 

@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::size_t kWidth = 30;                          // of the bar; the whole line fits 80 columns
 constexpr auto kInterval = std::chrono::milliseconds(100);  // between two drawings
+constexpr auto kPatience = std::chrono::milliseconds(300);  // a bar that only flashes is noise
 constexpr auto kEstimateAfter = std::chrono::seconds(1);    // before that, a rate says little
 constexpr std::string_view kWipe = "\r\x1b[K";
 
@@ -35,11 +36,11 @@ void ProgressBar::clear() {
   drawn_ = false;
 }
 
-void ProgressBar::update(std::uint64_t done, std::uint64_t total, std::string_view what) {
+void ProgressBar::update(std::uint64_t done, std::uint64_t total, std::string_view doing) {
   if (!enabled_ || total == 0) return;
   const auto now = Clock::now();
-  if (what != what_) {  // the next stretch of work has its own clock
-    what_ = what;
+  if (doing != doing_) {  // the next stretch of work has its own clock
+    doing_ = doing;
     started_ = now;
     last_ = {};
   }
@@ -47,20 +48,22 @@ void ProgressBar::update(std::uint64_t done, std::uint64_t total, std::string_vi
   last_ = now;
   const double share = std::min(1.0, static_cast<double>(done) / static_cast<double>(total));
   const auto filled = static_cast<std::size_t>(share * static_cast<double>(kWidth));
-  std::string line = fmt::format("{}{:<20.20} [{}{}] {:3.0f} %", kWipe, what_, std::string(filled, '#'),
+  std::string line = fmt::format("{}{:<20.20} [{}{}] {:3.0f} %", kWipe, doing_, std::string(filled, '#'),
                                  std::string(kWidth - filled, '.'), share * 100);
   if (now - started_ > kEstimateAfter && share > 0) {
     const double spent = std::chrono::duration<double>(now - started_).count();
-    line += fmt::format("  {} left", format_seconds(std::max(1.0, spent * (1 - share) / share)));
+    const double left = spent * (1 - share) / share;
+    line += left < 60 ? fmt::format("  {:.0f} s left", left) : "  " + format_seconds(left) + " left";
   }
   draw(line);
   drawn_ = true;
 }
 
-Progress ProgressBar::callback() {
-  return [this](unsigned long long done, unsigned long long total, std::string_view what) {
+Progress ProgressBar::callback(std::string_view doing) {
+  return [this, doing = std::string(doing), begin = Clock::now()](
+             unsigned long long done, unsigned long long total, std::string_view) {
     InterruptGuard::check();
-    update(done, total, what);
+    if (Clock::now() - begin > kPatience) update(done, total, doing);
   };
 }
 

@@ -19,18 +19,18 @@ class ProgressBar {
   ProgressBar(const ProgressBar&) = delete;
   ProgressBar& operator=(const ProgressBar&) = delete;
 
-  void update(std::uint64_t done, std::uint64_t total, std::string_view what);
+  void update(std::uint64_t done, std::uint64_t total, std::string_view doing);
   /// Wipes the line, so that something else can be printed.
   void clear();
-  /// For the library's long work: draws, and throws Cancelled after Ctrl-C under an InterruptGuard. The bar
-  /// must outlive it.
-  Progress callback();
+  /// For the library's long work: draws, once it has lasted a moment, and throws Cancelled after Ctrl-C under
+  /// an InterruptGuard. The bar must outlive it.
+  Progress callback(std::string_view doing);
 
  private:
   using Clock = std::chrono::steady_clock;
   bool enabled_;
   bool drawn_ = false;
-  std::string what_;
+  std::string doing_;
   Clock::time_point started_;
   Clock::time_point last_;
 };
