@@ -51,7 +51,7 @@ tested() {
   local preset=$1 report=$PWD/build/$1/tests.xml start=$SECONDS status=0 total bad skip
   shift
   rm -f "$report"
-  "${prefix[@]}" ctest --test-dir "build/$preset" -j "$jobs" --timeout 600 --no-tests=error \
+  "${prefix[@]}" ctest --test-dir "build/$preset" -j "$jobs" --timeout 900 --no-tests=error \
     --output-on-failure --output-junit "$report" "$@" >"$log" 2>&1 || status=$?
   count() { grep -o -m 1 "\b$1=\"[0-9]*\"" "$report" 2>/dev/null | head -n 1 | tr -dc 0-9; }
   total=$(count tests) bad=$(count failures) skip=$(count skipped)
