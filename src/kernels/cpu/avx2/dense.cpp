@@ -1,4 +1,4 @@
-// Products of dense matrices, and attention, for AVX2.
+// Products of dense matrices for AVX2.
 #include <immintrin.h>
 
 #include "kernels/kernel_args.hpp"

@@ -1,4 +1,4 @@
-// Products of dense matrices, and attention, for any processor.
+// Products of dense matrices for any processor.
 #include "kernels/kernel_args.hpp"
 
 namespace sterna::generic {

@@ -1,0 +1,15 @@
+// Attention for any processor.
+#include "kernels/kernel_args.hpp"
+
+namespace sterna::generic {
+
+// Each builds on those before it.
+// clang-format off
+#include "kernels/cpu/declarations-inl.hpp"
+#include "kernels/cpu/generic/simd.hpp"
+#include "kernels/cpu/math-inl.hpp"
+#include "kernels/cpu/weights-inl.hpp"
+#include "kernels/cpu/attention-inl.hpp"
+// clang-format on
+
+}  // namespace sterna::generic
