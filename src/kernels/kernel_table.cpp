@@ -16,16 +16,39 @@ namespace generic {
 namespace avx2 {
 #include "kernels/cpu/declarations-inl.hpp"
 }
+#elif defined(__aarch64__)
+namespace neon_i8mm {
+#include "kernels/cpu/declarations-inl.hpp"
+}
+namespace neon_dot {
+#include "kernels/cpu/declarations-inl.hpp"
+}
+namespace neon {
+#include "kernels/cpu/declarations-inl.hpp"
+}
 #endif
 
 namespace {
 
+#if defined(__x86_64__)
 constexpr auto kAvx2 = static_cast<CpuFeatures>(CpuFeature::Avx2);
+#elif defined(__aarch64__)
+constexpr auto kNeon = static_cast<CpuFeatures>(CpuFeature::Neon);
+constexpr auto kNeonDot = kNeon | static_cast<CpuFeatures>(CpuFeature::NeonDot);
+constexpr auto kI8mm = kNeonDot | static_cast<CpuFeatures>(CpuFeature::I8mm);
+#endif
 
 constexpr std::array kTernaryKernels {
 #if defined(__x86_64__)
   TernaryKernel{"i2_s-avx2", "avx2", DType::I2_S, kAvx2, avx2::ternary_i2_s},
       TernaryKernel{"tq2_0-avx2", "avx2", DType::TQ2_0, kAvx2, avx2::ternary_tq2_0},
+#elif defined(__aarch64__)
+  TernaryKernel{"i2_s-neon_i8mm", "neon_i8mm", DType::I2_S, kI8mm, neon_i8mm::ternary_i2_s},
+      TernaryKernel{"tq2_0-neon_i8mm", "neon_i8mm", DType::TQ2_0, kI8mm, neon_i8mm::ternary_tq2_0},
+      TernaryKernel{"i2_s-neon_dot", "neon_dot", DType::I2_S, kNeonDot, neon_dot::ternary_i2_s},
+      TernaryKernel{"tq2_0-neon_dot", "neon_dot", DType::TQ2_0, kNeonDot, neon_dot::ternary_tq2_0},
+      TernaryKernel{"i2_s-neon", "neon", DType::I2_S, kNeon, neon::ternary_i2_s},
+      TernaryKernel{"tq2_0-neon", "neon", DType::TQ2_0, kNeon, neon::ternary_tq2_0},
 #endif
       TernaryKernel{"i2_s-generic", "generic", DType::I2_S, 0, generic::ternary_i2_s},
       TernaryKernel{"tq2_0-generic", "generic", DType::TQ2_0, 0, generic::ternary_tq2_0},
@@ -37,9 +60,20 @@ constexpr std::array kTernaryKernels {
         isa::rope, isa::scale_rows, isa::f32_to_f16, isa::attention_f32, isa::attention_f16, isa::dense_f32, \
         isa::dense_f16, isa::dense_bf16, isa::dense_q8_0, isa::dense_q6_k, isa::dense_q4_0                   \
   }
+#if defined(__aarch64__)
+/// A set that adds nothing to the float operations of the next one.
+constexpr FloatKernels inherited(std::string_view isa, CpuFeatures required) {
+  FloatKernels kernels{};
+  kernels.isa = isa;
+  kernels.required = required;
+  return kernels;
+}
+#endif
 constexpr std::array kFloatKernels {
 #if defined(__x86_64__)
   STERNA_FLOAT_KERNELS(avx2, kAvx2),
+#elif defined(__aarch64__)
+  inherited("neon_i8mm", kI8mm), inherited("neon_dot", kNeonDot), STERNA_FLOAT_KERNELS(neon, kNeon),
 #endif
       STERNA_FLOAT_KERNELS(generic, 0),
 };

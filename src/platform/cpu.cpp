@@ -2,6 +2,7 @@
 
 #include <cpuinfo.h>
 #include <hwloc.h>
+#include <sys/auxv.h>
 
 #include <algorithm>
 #include <array>
@@ -19,7 +20,18 @@ struct FeatureRow {
   bool (*present)();
 };
 
-// AMX and the newer Arm sets have no row until the version of cpuinfo that we build against can tell them.
+/// Linux tells an aarch64 program what the processor has in two words of bits, which are fixed
+/// (Documentation/arch/arm64/elf_hwcaps.rst); not every version of cpuinfo knows them. On other processors
+/// the same bits mean other things.
+bool arm_has([[maybe_unused]] unsigned long word, [[maybe_unused]] int bit) {
+#ifdef __aarch64__
+  return (::getauxval(word) >> bit & 1) != 0;
+#else
+  return false;
+#endif
+}
+
+// AMX has no row until the version of cpuinfo that we build against can tell it.
 constexpr std::array kFeatures{
     FeatureRow{CpuFeature::Avx2, "avx2",
                [] { return cpuinfo_has_x86_avx2() && cpuinfo_has_x86_f16c() && cpuinfo_has_x86_bmi2(); }},
@@ -31,14 +43,15 @@ constexpr std::array kFeatures{
     FeatureRow{CpuFeature::Avx512Vnni, "avx512vnni", [] { return cpuinfo_has_x86_avx512vnni(); }},
     FeatureRow{CpuFeature::Avx512Vbmi, "avx512vbmi", [] { return cpuinfo_has_x86_avx512vbmi(); }},
     FeatureRow{CpuFeature::AmxInt8, "amxint8", [] { return false; }},
-    FeatureRow{CpuFeature::Neon, "neon", [] { return cpuinfo_has_arm_neon(); }},
-    FeatureRow{CpuFeature::NeonDot, "neondot", [] { return cpuinfo_has_arm_neon_dot(); }},
-    FeatureRow{CpuFeature::I8mm, "i8mm", [] { return false; }},
+    FeatureRow{CpuFeature::Neon, "neon", [] { return arm_has(AT_HWCAP, 1); }},
+    FeatureRow{CpuFeature::NeonDot, "neondot", [] { return arm_has(AT_HWCAP, 20); }},
+    FeatureRow{CpuFeature::I8mm, "i8mm", [] { return arm_has(AT_HWCAP2, 13); }},
 };
 
 void read_features(CpuInfo& info) {
-  if (!cpuinfo_initialize()) return;
-  if (const auto* package = cpuinfo_get_package(0)) info.name = package->name;
+  if (cpuinfo_initialize()) {  // where it fails, it says no to everything
+    if (const auto* package = cpuinfo_get_package(0)) info.name = package->name;
+  }
   for (const FeatureRow& row : kFeatures) {
     if (row.present()) info.features |= static_cast<CpuFeatures>(row.feature);
   }

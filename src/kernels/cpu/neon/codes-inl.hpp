@@ -1,0 +1,29 @@
+// The 2-bit codes of a row in 128-bit vectors. c = trit + 1 is 0 … 2 (3 only in the padding, which meets
+// activations of 0), and Σ trit·q = Σ c·q − Σ q.
+//
+// Included inside namespace sterna::<isa>, after ternary_layouts-inl.hpp.
+
+namespace {
+
+// A vector holds half of a group's bytes, hence 16 codes of each field.
+constexpr std::size_t kVectorBytes = 16;
+
+template <class Layout, int kField>
+inline int8x16_t codes(uint8x16_t bytes) {
+  constexpr int kShift = Layout::shift(kField);
+  if constexpr (kShift == 0) {
+    return vreinterpretq_s8_u8(vandq_u8(bytes, vdupq_n_u8(3)));
+  } else if constexpr (kShift == 6) {
+    return vreinterpretq_s8_u8(vshrq_n_u8(bytes, 6));
+  } else {
+    return vreinterpretq_s8_u8(vandq_u8(vshrq_n_u8(bytes, kShift), vdupq_n_u8(3)));
+  }
+}
+
+/// Asks for a cache line that will be needed; it may lie beyond the matrix. Into the second-level cache: the
+/// first has few requests in flight, and what is asked for here is kilobytes away.
+inline void prefetch(const std::uint8_t* at) {
+  __builtin_prefetch(at, 0, 2);
+}
+
+}  // namespace

@@ -1,0 +1,120 @@
+// Ternary products of several tokens in 128-bit vectors, bound by arithmetic, in four words that NEON and its
+// dot products define:
+//   Sum                    lanes of partial sums
+//   add_products(s, c, q)  adds the 16 products of codes and activations to them
+//   widen(s)               int32 lanes with the same total
+//   kPieceGroups           how many groups of a row one Sum may take
+//
+// Included inside namespace sterna::<isa>, after codes-inl.hpp.
+
+namespace {
+
+/// {Σa, Σb, Σc, Σd}
+inline int32x4_t horizontal_sums(int32x4_t a, int32x4_t b, int32x4_t c, int32x4_t d) {
+  return vpaddq_s32(vpaddq_s32(a, b), vpaddq_s32(c, d));
+}
+
+// Rows of unpacked codes, used for every token before the next ones are unpacked. With pieces of 1024 or 2048
+// columns 8 or 16 KiB, beside 4 or 8 KiB of activations: the first-level caches have 32 KiB or more.
+constexpr std::size_t kTileRows = 8;
+constexpr std::size_t kTileStride = kPieceGroups * kGroupCols;
+// Sums of 4 rows × 4 tokens, the codes of 4 rows and one activation vector are 21 of the 32 registers, and 8
+// loads serve 16 steps of products: one for two, where cores load half as much as they multiply or more. 4 ×
+// 6 would also fit, and save a sixth of the loads, but divides a batch worse.
+constexpr int kBlockRows = 4;
+constexpr int kBlockTokens = 4;
+
+/// The codes of `count` groups as bytes, columns in order; what is unpacked next lies `next` bytes further.
+template <class Layout>
+inline void unpack(const std::uint8_t* row, std::size_t first, std::size_t count, std::size_t next,
+                   std::int8_t* to) {
+  for (std::size_t g = 0; g < count; ++g, to += kGroupCols) {
+    const std::uint8_t* group = row + Layout::offset(first + g);
+    prefetch(group + next);
+    for (std::size_t half = 0; half < 2; ++half) {
+      const uint8x16_t bytes = vld1q_u8(group + half * kVectorBytes);
+      std::int8_t* out = to + half * kVectorBytes;
+      vst1q_s8(out, codes<Layout, 0>(bytes));
+      vst1q_s8(out + kFieldCols, codes<Layout, 1>(bytes));
+      vst1q_s8(out + 2 * kFieldCols, codes<Layout, 2>(bytes));
+      vst1q_s8(out + 3 * kFieldCols, codes<Layout, 3>(bytes));
+    }
+  }
+}
+
+/// sums[t][r] = Σ codes of tile row r · activations of token t, over `cols` ≤ kTileStride columns.
+template <int kRows, int kTokens>
+inline void multiply_block(const std::int8_t* tile, const std::int8_t* x, std::size_t x_stride,
+                           std::size_t cols, std::int32_t sums[kBlockTokens][kBlockRows]) {
+  Sum sum[kTokens][kBlockRows] = {};
+  for (std::size_t k = 0; k < cols; k += kVectorBytes) {
+    int8x16_t c[kRows];
+    for (int r = 0; r < kRows; ++r) c[r] = vld1q_s8(tile + r * kTileStride + k);
+    for (int t = 0; t < kTokens; ++t) {
+      const int8x16_t q = vld1q_s8(x + t * x_stride + k);
+      for (int r = 0; r < kRows; ++r) sum[t][r] = add_products(sum[t][r], c[r], q);
+    }
+  }
+  for (int t = 0; t < kTokens; ++t) {
+    vst1q_s32(sums[t],
+              horizontal_sums(widen(sum[t][0]), widen(sum[t][1]), widen(sum[t][2]), widen(sum[t][3])));
+  }
+}
+
+template <int kRows>
+inline void multiply_rows(const TernaryArgs& a, std::size_t row, const std::int8_t* tile, std::size_t token,
+                          std::size_t tokens, std::size_t first_col, std::size_t cols) {
+  const std::int8_t* x = a.x + token * a.x_stride + first_col;
+  std::int32_t sums[kBlockTokens][kBlockRows];
+  switch (tokens) {
+    case 1:
+      multiply_block<kRows, 1>(tile, x, a.x_stride, cols, sums);
+      break;
+    case 2:
+      multiply_block<kRows, 2>(tile, x, a.x_stride, cols, sums);
+      break;
+    case 3:
+      multiply_block<kRows, 3>(tile, x, a.x_stride, cols, sums);
+      break;
+    default:
+      multiply_block<kRows, 4>(tile, x, a.x_stride, cols, sums);
+  }
+  for (std::size_t t = 0; t < tokens; ++t) {
+    for (int r = 0; r < kRows; ++r) {
+      std::int32_t& out = a.out[(token + t) * a.out_stride + row + r];
+      out = sums[t][r] + (first_col == 0 ? -a.x_sums[token + t] : out);
+    }
+  }
+}
+
+template <class Layout>
+inline void matrix_matrix(const TernaryArgs& a) {
+  alignas(64) std::int8_t tile[kTileRows * kTileStride];
+  const std::size_t groups = groups_of(a.cols);
+  const std::size_t pieces = (groups + kPieceGroups - 1) / kPieceGroups;
+  const std::size_t piece = (groups + pieces - 1) / pieces;  // all about equally long: no short last one
+  for (std::size_t row = a.row_begin; row < a.row_end; row += kTileRows) {
+    const std::size_t rows = least(kTileRows, a.row_end - row);
+    for (std::size_t first = 0; first < groups; first += piece) {
+      const std::size_t count = least(piece, groups - first);
+      for (std::size_t r = 0; r < rows; ++r) {
+        unpack<Layout>(a.weights + (row + r) * a.weight_stride, first, count, kTileRows * a.weight_stride,
+                       tile + r * kTileStride);
+      }
+      const std::size_t first_col = first * kGroupCols;
+      const std::size_t cols = count * kGroupCols;
+      for (std::size_t token = 0; token < a.tokens; token += kBlockTokens) {
+        const std::size_t tokens = least(kBlockTokens, a.tokens - token);
+        std::size_t r = 0;
+        for (; r + kBlockRows <= rows; r += kBlockRows) {
+          multiply_rows<kBlockRows>(a, row + r, tile + r * kTileStride, token, tokens, first_col, cols);
+        }
+        for (; r < rows; ++r) {
+          multiply_rows<1>(a, row + r, tile + r * kTileStride, token, tokens, first_col, cols);
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
