@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds, and runs every test; then the tests again under the address and
-# undefined-behaviour sanitizers, and those about threads under the thread sanitizer.
+# Installs what is missing, builds, and runs every test; then the tests of the kernels again on an emulated
+# aarch64, all of them under the address and undefined-behaviour sanitizers, and those about threads under the
+# thread sanitizer.
 #   ./test.sh                  all of it
-#   ./test.sh --quick          without the sanitizers
+#   ./test.sh --quick          the first half: neither aarch64 nor sanitizers
 #   ./test.sh --fuzz SECONDS   instead, every fuzz target for so long
 # The last line is `N passed, N failed, N skipped`, summed; the exit code is 0 only when nothing failed.
 set -uo pipefail
@@ -64,6 +65,22 @@ tested() {
   echo "tested $preset in $((SECONDS - start)) s: $((total - bad - skip)) passed, $bad failed, $skip skipped"
 }
 
+# cross: builds for aarch64, and runs the kernels and a model under qemu, as a processor with every instruction
+# set and as one with none but NEON. On an aarch64 machine `dev` is that build.
+cross() {
+  if [ "$(uname -m)" != x86_64 ] || [ -n "${STERNA_NO_INSTALL:-}" ]; then
+    skipped=$((skipped + 1))
+    echo "skipped aarch64: needs Debian's cross compiler and packages"
+    return
+  fi
+  tools/install_packages packages-cross.txt && tools/cross_sysroot build/aarch64-sysroot || { failed=$((failed + 1)); finish; }
+  build aarch64 kernels_test same_bits
+  tested aarch64 --tests-regex '^(kernels|cross|tools\.check_symbols)\.'
+  prefix=(env QEMU_CPU=cortex-a57)
+  tested aarch64 --tests-regex '^kernels\.(KernelTable\.|.*/[a-z0-9_]*neon$)'
+  prefix=()
+}
+
 # fuzzed NAME: one target, from its seeds and what earlier runs found, for $seconds.
 fuzzed() {
   local found=build/fuzz/corpus/$1
@@ -89,6 +106,7 @@ fi
 build dev
 tested dev
 if [ "$mode" != --quick ]; then
+  cross
   build asan
   tested asan --exclude-regex "$slow_tests"
   build tsan "${thread_programs[@]}"

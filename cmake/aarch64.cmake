@@ -1,5 +1,5 @@
 # Toolchain file: aarch64 Linux with Debian's cross compiler. Libraries come from the folder that tools/cross_sysroot filled,
-# programs run under qemu-user; STERNA_QEMU_CPU names the processor it plays.
+# programs run under qemu-user, which plays the processor that QEMU_CPU names, or one that has everything.
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)
 set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)
@@ -22,5 +22,5 @@ set(ENV{PKG_CONFIG_SYSROOT_DIR} ${sysroot})
 # What the libraries load in turn, for the linker.
 set(CMAKE_EXE_LINKER_FLAGS_INIT "-Wl,-rpath-link,${libraries},-rpath-link,${sysroot}/lib/aarch64-linux-gnu")
 
-set(CMAKE_CROSSCOMPILING_EMULATOR qemu-aarch64 -cpu max -L /usr/aarch64-linux-gnu
+set(CMAKE_CROSSCOMPILING_EMULATOR qemu-aarch64 -L /usr/aarch64-linux-gnu
   -E LD_LIBRARY_PATH=${libraries}:${sysroot}/lib/aarch64-linux-gnu)
