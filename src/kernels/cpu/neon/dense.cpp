@@ -1,4 +1,4 @@
-// Products of dense matrices, and attention, for NEON.
+// Products of dense matrices for NEON.
 #include <arm_neon.h>
 
 #include "kernels/kernel_args.hpp"
