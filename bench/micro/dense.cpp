@@ -41,17 +41,26 @@ void run(benchmark::State& state, const FloatKernels& row, DType dtype, std::siz
   }
   std::vector<float> x(tokens * kCols);
   for (float& v : x) v = normal(random);
+  std::vector<std::int16_t> codes(tokens * kCols);
+  std::vector<float> scales(tokens);
+  for (std::size_t m = 0; m < tokens; ++m) {
+    scales[m] = kernels.quantize16(&x[m * kCols], kCols, &codes[m * kCols]);
+  }
   std::vector<float> out(tokens * kRows);
   const auto multiply = [&](const std::byte* weights) {
     pool().parallel_for(kRows, 8, [&](std::size_t begin, std::size_t end, unsigned) {
-      kernel({weights, stride, kCols, x.data(), kCols, tokens, begin, end, out.data(), kRows});
+      kernel({weights, stride, kCols, x.data(), kCols, tokens, begin, end, out.data(), kRows, codes.data(),
+              kCols, scales.data()});
     });
   };
 
   multiply(stored.data());
   for (std::size_t m = 0; m < tokens; ++m) {
     for (std::size_t r = 0; r < kRows; r += 101) {
-      const float expected = reference::dot(decoded[r % kDistinctRows].data(), &x[m * kCols], kCols);
+      const float expected =
+          takes_codes16(dtype)
+              ? reference::block_dot(dtype, &stored[r * stride], &codes[m * kCols], kCols) * scales[m]
+              : reference::dot(decoded[r % kDistinctRows].data(), &x[m * kCols], kCols);
       const float found = out[m * kRows + r];
       if (std::bit_cast<std::uint32_t>(found) == std::bit_cast<std::uint32_t>(expected)) continue;
       fail(fmt::format("dense_{}-{}", name(dtype), row.isa),

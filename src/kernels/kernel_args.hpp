@@ -27,18 +27,23 @@ struct TernaryArgs {
 inline constexpr std::size_t kActivationPadding = 256;
 
 /// out[m · out_stride + r] = Σ_k w(r, k) · x[m · x_stride + k] in float32, canonical order; w as in
-/// tensor/dequantize.hpp.
+/// tensor/dequantize.hpp. Matrices of a block type (q8_0, q6_k, q4_0) take the activations in 16 bits
+/// instead, x[m][k] = codes[m · codes_stride + k] · code_scales[m]: rounding them so costs a hundredth of
+/// what rounding the weights did, and the products inside a block become integers.
 struct DenseArgs {
-  const std::byte* weights;
-  std::size_t weight_stride;  ///< bytes
-  std::size_t cols;           ///< a multiple of the block for block types
-  const float* x;
-  std::size_t x_stride;  ///< elements
-  std::size_t tokens;
-  std::size_t row_begin;
-  std::size_t row_end;
-  float* out;
-  std::size_t out_stride;
+  const std::byte* weights = nullptr;
+  std::size_t weight_stride = 0;  ///< bytes
+  std::size_t cols = 0;           ///< a multiple of the block for block types
+  const float* x = nullptr;       ///< null for block types
+  std::size_t x_stride = 0;       ///< elements
+  std::size_t tokens = 0;
+  std::size_t row_begin = 0;
+  std::size_t row_end = 0;
+  float* out = nullptr;
+  std::size_t out_stride = 0;
+  const std::int16_t* codes = nullptr;  ///< in [−32767, 32767]; null for plain types
+  std::size_t codes_stride = 0;         ///< elements
+  const float* code_scales = nullptr;   ///< one per token
 };
 
 /// One query head of one token over the cached keys and values of positions [0, positions):

@@ -54,11 +54,12 @@ constexpr std::array kTernaryKernels {
       TernaryKernel{"tq2_0-generic", "generic", DType::TQ2_0, 0, generic::ternary_tq2_0},
 };
 
-#define STERNA_FLOAT_KERNELS(isa, required)                                                                  \
-  FloatKernels {                                                                                             \
-#isa, required, isa::rms_norm, isa::quantize, isa::silu_mul, isa::relu2_mul, isa::gelu_mul, isa::add,    \
-        isa::rope, isa::scale_rows, isa::f32_to_f16, isa::attention_f32, isa::attention_f16, isa::dense_f32, \
-        isa::dense_f16, isa::dense_bf16, isa::dense_q8_0, isa::dense_q6_k, isa::dense_q4_0                   \
+#define STERNA_FLOAT_KERNELS(isa, required)                                                       \
+  FloatKernels {                                                                                  \
+#isa, required, isa::rms_norm, isa::quantize, isa::quantize16, isa::silu_mul, isa::relu2_mul, \
+        isa::gelu_mul, isa::add, isa::rope, isa::scale_rows, isa::f32_to_f16, isa::attention_f32, \
+        isa::attention_f16, isa::dense_f32, isa::dense_f16, isa::dense_bf16, isa::dense_q8_0,     \
+        isa::dense_q6_k, isa::dense_q4_0                                                          \
   }
 #if defined(__aarch64__)
 /// A set that adds nothing to the float operations of the next one.
@@ -169,9 +170,10 @@ FloatKernels select_float_kernels(std::string_view forced) {
 
 void inherit_null_slots(FloatKernels& kernels, const FloatKernels& next) noexcept {
   using K = FloatKernels;
-  inherit(kernels, next, &K::rms_norm, &K::quantize, &K::silu_mul, &K::relu2_mul, &K::gelu_mul, &K::add,
-          &K::rope, &K::scale_rows, &K::f32_to_f16, &K::attention_f32, &K::attention_f16, &K::dense_f32,
-          &K::dense_f16, &K::dense_bf16, &K::dense_q8_0, &K::dense_q6_k, &K::dense_q4_0);
+  inherit(kernels, next, &K::rms_norm, &K::quantize, &K::quantize16, &K::silu_mul, &K::relu2_mul,
+          &K::gelu_mul, &K::add, &K::rope, &K::scale_rows, &K::f32_to_f16, &K::attention_f32,
+          &K::attention_f16, &K::dense_f32, &K::dense_f16, &K::dense_bf16, &K::dense_q8_0, &K::dense_q6_k,
+          &K::dense_q4_0);
 }
 
 void (*dense_kernel(const FloatKernels& kernels, DType dtype))(const DenseArgs&) {
@@ -191,6 +193,10 @@ void (*dense_kernel(const FloatKernels& kernels, DType dtype))(const DenseArgs&)
     default:
       return nullptr;
   }
+}
+
+bool takes_codes16(DType dtype) noexcept {
+  return dtype == DType::Q8_0 || dtype == DType::Q6_K || dtype == DType::Q4_0;
 }
 
 }  // namespace sterna

@@ -40,6 +40,9 @@ struct FloatKernels {
   /// Int8 activations of one token; writes zeros from n to `padded`. Infinite or NaN input gives some codes
   /// in range.
   QuantizeResult (*quantize)(const float* x, std::size_t n, std::size_t padded, std::int8_t* out);
+  /// Activations in 16 bits, x = code · scale: returns the scale max|x| / 32767, at least 1e-30 / 32767;
+  /// code = round_half_even(x / scale). NaN where an x is infinite or NaN.
+  float (*quantize16)(const float* x, std::size_t n, std::int16_t* out);
   /// out = silu(gate) · up; out = relu(gate)² · up; gelu (tanh form); in place allowed
   void (*silu_mul)(const float* gate, const float* up, std::size_t n, float* out);
   void (*relu2_mul)(const float* gate, const float* up, std::size_t n, float* out);
@@ -57,7 +60,7 @@ struct FloatKernels {
   void (*f32_to_f16)(const float* in, std::size_t n, std::uint16_t* out);
   void (*attention_f32)(const AttentionArgs& args);
   void (*attention_f16)(const AttentionArgs& args);
-  /// One per dtype of a dense matrix
+  /// One per dtype of a dense matrix; those of block types take activations in 16 bits
   void (*dense_f32)(const DenseArgs& args);
   void (*dense_f16)(const DenseArgs& args);
   void (*dense_bf16)(const DenseArgs& args);
@@ -89,5 +92,8 @@ void inherit_null_slots(FloatKernels& kernels, const FloatKernels& next) noexcep
 
 /// The dense kernel slot of a dtype, or null when that dtype must be converted first.
 void (*dense_kernel(const FloatKernels& kernels, DType dtype))(const DenseArgs&);
+
+/// True when the dtype's dense kernel reads DenseArgs::codes.
+bool takes_codes16(DType dtype) noexcept;
 
 }  // namespace sterna

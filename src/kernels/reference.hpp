@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "sterna/dtype.hpp"
+
 namespace sterna::reference {
 
 /// out[m][r] = Σ_k trits[r][k] · x[m][k], int32; trits [rows, cols], x [tokens, cols], out [tokens, rows],
@@ -15,5 +17,10 @@ void ternary_matmul(const std::int8_t* trits, std::size_t rows, std::size_t cols
 /// Σ_k a[k] · b[k] in float32, in the canonical order of every float reduction: 32 partial sums, number i
 /// taking the products k ≡ i mod 32 in increasing order; then i + (i + 16), i + (i + 8), … i + (i + 1).
 float dot(const float* a, const float* b, std::size_t n);
+
+/// Σ_k w_k · x_k of a stored row of a block type (q8_0, q6_k, q4_0) in the canonical order of such products:
+/// 16 partial sums; of every block, partial i takes float32(Σ code · x over the elements k with k mod 32 in
+/// {2i, 2i + 1}) · scale; then i + (i + 8), … i + (i + 1).
+float block_dot(DType dtype, const std::byte* row, const std::int16_t* x, std::size_t n);
 
 }  // namespace sterna::reference

@@ -16,6 +16,22 @@ constexpr std::size_t kRowChunk = 64;
 // Threads split the rows of a product in these steps: kernels work on several rows at a time.
 constexpr std::size_t kRowGrain = 16;
 
+/// The columns of the widest matrix whose kernel takes activations in 16 bits, or 0.
+std::size_t widest_codes16(const Weights& weights) {
+  std::size_t widest = 0;
+  const auto see = [&](const Linear& linear) {
+    if (takes_codes16(linear.matrix.dtype)) widest = std::max<std::size_t>(widest, linear.matrix.cols);
+  };
+  for (const Layer& layer : weights.layers) {
+    for (const Linear* linear : {&layer.query, &layer.key, &layer.value, &layer.attention_output, &layer.gate,
+                                 &layer.up, &layer.down}) {
+      see(*linear);
+    }
+  }
+  see(weights.head);
+  return widest;
+}
+
 }  // namespace
 
 Forward::Forward(const ModelConfig& config, const Weights& weights, const FloatKernels& kernels,
@@ -29,7 +45,8 @@ Forward::Forward(const ModelConfig& config, const Weights& weights, const FloatK
       query_size_(std::size_t{config.heads} * config.head_dim),
       kv_size_(std::size_t{config.kv_heads} * config.head_dim),
       widest_(std::max({std::size_t{config.hidden}, std::size_t{config.ffn}, query_size_})),
-      padded_(round_up(widest_, kActivationPadding)) {
+      padded_(round_up(widest_, kActivationPadding)),
+      widest16_(widest_codes16(weights)) {
   const std::size_t batch = options.batch;
   const std::size_t threads = pool.size();
   arena_ = Arena::sized_by([&](Arena& arena) {
@@ -39,6 +56,8 @@ Forward::Forward(const ModelConfig& config, const Weights& weights, const FloatK
     codes_ = arena.array<std::int8_t>(batch * padded_);
     code_scales_ = arena.array<float>(batch);
     code_sums_ = arena.array<std::int32_t>(batch);
+    codes16_ = arena.array<std::int16_t>(batch * widest16_);
+    code16_scales_ = arena.array<float>(batch);
     query_ = arena.array<float>(batch * query_size_);
     key_ = arena.array<float>(batch * kv_size_);
     value_ = arena.array<float>(batch * kv_size_);
@@ -80,6 +99,7 @@ std::span<const float> Forward::hidden(std::size_t index) const noexcept {
 
 void Forward::logits(std::size_t first, std::size_t count, float* out) {
   const Matrix& head = weights_.head.matrix;
+  if (takes_codes16(head.dtype)) quantise16(hidden(first).data(), count, head.cols);
   pool_.parallel_for(head.rows, kRowGrain, [&](std::size_t begin, std::size_t end, unsigned) {
     head.dense({.weights = head.data,
                 .weight_stride = head.stride,
@@ -90,7 +110,10 @@ void Forward::logits(std::size_t first, std::size_t count, float* out) {
                 .row_begin = begin,
                 .row_end = end,
                 .out = out,
-                .out_stride = head.rows});
+                .out_stride = head.rows,
+                .codes = codes16_.data(),
+                .codes_stride = head.cols,
+                .code_scales = code16_scales_.data()});
     if (weights_.head.bias.empty()) return;
     for (std::size_t t = 0; t < count; ++t) {
       kernels_.add(out + t * head.rows + begin, weights_.head.bias.data() + begin, end - begin);
@@ -217,6 +240,12 @@ void Forward::quantise(std::size_t n) {
   });
 }
 
+void Forward::quantise16(const float* x, std::size_t tokens, std::size_t n) {
+  for (std::size_t t = 0; t < tokens; ++t) {
+    code16_scales_[t] = kernels_.quantize16(x + t * n, n, codes16_.data() + t * n);
+  }
+}
+
 void Forward::multiply(std::span<const Product> products) {
   const bool norm_inside =
       std::ranges::any_of(products, [](const Product& p) { return !p.linear->input_norm.empty(); });
@@ -241,6 +270,10 @@ void Forward::multiply(std::span<const Product> products) {
 void Forward::multiply_same_input(std::span<const Product> products) {
   const auto is_ternary = [](const Product& p) { return p.linear->matrix.ternary != nullptr; };
   if (std::ranges::any_of(products, is_ternary)) quantise(products.front().linear->matrix.cols);
+  const auto takes16 = [](const Product& p) { return takes_codes16(p.linear->matrix.dtype); };
+  if (std::ranges::any_of(products, takes16)) {
+    quantise16(current_input_, tokens_, products.front().linear->matrix.cols);
+  }
   std::size_t rows = 0;
   for (const Product& product : products) rows += product.linear->matrix.rows;
   // One parallel region over the rows of all products together.
@@ -269,7 +302,10 @@ void Forward::product_rows(const Product& product, std::size_t begin, std::size_
                   .row_begin = begin,
                   .row_end = end,
                   .out = product.out,
-                  .out_stride = product.out_stride});
+                  .out_stride = product.out_stride,
+                  .codes = codes16_.data(),
+                  .codes_stride = matrix.cols,
+                  .code_scales = code16_scales_.data()});
     if (linear.bias.empty()) return;
     for (std::size_t t = 0; t < tokens_; ++t) {
       kernels_.add(product.out + t * product.out_stride + begin, linear.bias.data() + begin, end - begin);

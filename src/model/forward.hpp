@@ -65,6 +65,7 @@ class Forward {
   void normalise(const float* x, std::size_t stride, const std::vector<float>& weight, float eps,
                  std::size_t n);
   void quantise(std::size_t n);
+  void quantise16(const float* x, std::size_t tokens, std::size_t n);
   void multiply(std::span<const Product> products);
   void multiply_same_input(std::span<const Product> products);
   void product_rows(const Product& product, std::size_t begin, std::size_t end, unsigned thread);
@@ -81,6 +82,7 @@ class Forward {
   std::size_t kv_size_;     ///< kv_heads · head_dim
   std::size_t widest_;      ///< the longest input row of any product
   std::size_t padded_;      ///< the same, padded for the kernels
+  std::size_t widest16_;    ///< the longest input row of a matrix of a block type
 
   Arena arena_;
   std::span<float> x_;                 ///< [batch, hidden]: the residual stream
@@ -89,6 +91,8 @@ class Forward {
   std::span<std::int8_t> codes_;       ///< [batch, padded]: the input, quantised
   std::span<float> code_scales_;       ///< [batch]
   std::span<std::int32_t> code_sums_;  ///< [batch]
+  std::span<std::int16_t> codes16_;    ///< [batch, widest16]: the input of matrices of block types
+  std::span<float> code16_scales_;     ///< [batch]
   std::span<float> query_, key_, value_, attended_, gate_, up_, delta_, final_;
   std::span<float> cosines_, sines_;  ///< [batch, head_dim / 2]
   std::span<std::int32_t> sums_;      ///< [threads, batch, kRowChunk]

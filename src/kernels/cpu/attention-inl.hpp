@@ -23,7 +23,7 @@ template <class Reader>
     load_last(x + k, n - k, last_x);
     for (int j = 0; j < kVectors; ++j) sum[j] += w[j] * last_x[j];
   }
-  return fold(sum);
+  return tree(sum);
 }
 
 /// scores[p] = (q · K_p) · scale; gives the largest, NaN apart.

@@ -7,6 +7,7 @@ void ternary_tq2_0(const TernaryArgs& args);
 
 void rms_norm(const float* x, const float* weight, float eps, std::size_t n, float* out);
 QuantizeResult quantize(const float* x, std::size_t n, std::size_t padded, std::int8_t* out);
+float quantize16(const float* x, std::size_t n, std::int16_t* out);
 void silu_mul(const float* gate, const float* up, std::size_t n, float* out);
 void relu2_mul(const float* gate, const float* up, std::size_t n, float* out);
 void gelu_mul(const float* gate, const float* up, std::size_t n, float* out);

@@ -23,7 +23,7 @@ template <class Reader>
     load_last(x + k, n - k, last_x);
     for (int j = 0; j < kVectors; ++j) sum[j] += w[j] * last_x[j];
   }
-  return fold(sum);
+  return tree(sum);
 }
 
 // Several tokens: a tile of rows is decoded piece by piece, and each piece used for all tokens of a block
@@ -112,7 +112,7 @@ inline void multiply_tile(const DenseArgs& a, std::size_t row, std::size_t rows,
     for (std::size_t t = 0; t < tokens; ++t) {
       F sum[kVectors];
       for (int j = 0; j < kVectors; ++j) sum[j] = load(tile.sums[r][t] + j * kLanes);
-      a.out[(token + t) * a.out_stride + row + r] = sum_lanes(fold(sum));
+      a.out[(token + t) * a.out_stride + row + r] = sum_lanes(tree(sum));
     }
   }
 }
@@ -143,13 +143,4 @@ void dense_f16(const DenseArgs& args) {
 }
 void dense_bf16(const DenseArgs& args) {
   dense<BF16Reader>(args);
-}
-void dense_q8_0(const DenseArgs& args) {
-  dense<Q8_0Reader>(args);
-}
-void dense_q6_k(const DenseArgs& args) {
-  dense<Q6KReader>(args);
-}
-void dense_q4_0(const DenseArgs& args) {
-  dense<Q4_0Reader>(args);
 }

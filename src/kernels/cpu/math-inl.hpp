@@ -20,19 +20,15 @@ inline std::size_t lanes_left(std::size_t left, int j) {
   return left <= before ? 0 : least(left - before, kLanes);
 }
 
-/// The tree over the vectors kFirst, kFirst + kStep, …; spelled out for the compiler, which would keep the
-/// partial sums in memory for a loop.
-template <int kFirst, int kStep>
-inline F tree(const F (&partials)[kVectors]) {
-  if constexpr (kStep == kVectors) {
+/// The tree over vectors down to the lanes of one, which sum_lanes goes on with; spelled out for the
+/// compiler, which would keep the partial sums in memory for a loop.
+template <int kFirst = 0, int kStep = 1, int kCount>
+inline F tree(const F (&partials)[kCount]) {
+  if constexpr (kStep == kCount) {
     return partials[kFirst];
   } else {
     return tree<kFirst, 2 * kStep>(partials) + tree<kFirst + kStep, 2 * kStep>(partials);
   }
-}
-/// The tree down to the lanes of one vector; sum_lanes is the rest of it.
-inline F fold(const F (&partials)[kVectors]) {
-  return tree<0, 1>(partials);
 }
 
 /// Σ f(k) over [0, n), where f(k, count) gives the terms k, k + 1, … and 0 in the lanes from `count` on.
@@ -49,7 +45,7 @@ inline float canonical_sum(std::size_t n, Terms f) {
     const std::size_t count = lanes_left(n - k, j);
     if (count > 0) partials[j] += f(k + j * kLanes, count);
   }
-  return sum_lanes(fold(partials));
+  return sum_lanes(tree(partials));
 }
 
 inline F load_some(const float* from, std::size_t count) {

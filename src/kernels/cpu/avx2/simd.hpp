@@ -38,6 +38,29 @@ inline void store(float* to, F v, std::size_t n) {
   _mm256_maskstore_ps(to, first_lanes(n), v);
 }
 
+using H = std::int16_t __attribute__((vector_size(32)));  // int16 lanes, twice as many
+inline H load_i16(const void* from) {
+  return reinterpret_cast<H>(_mm256_loadu_si256(static_cast<const __m256i*>(from)));
+}
+inline void store_i16(std::int16_t* to, H v) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), reinterpret_cast<__m256i>(v));
+}
+/// As many int8 as H has lanes.
+inline H widen_i8(const void* from) {
+  return reinterpret_cast<H>(_mm256_cvtepi8_epi16(_mm_loadu_si128(static_cast<const __m128i*>(from))));
+}
+/// Lanes 0 … 15 are a; `b` is for those after them, where there are any.
+inline H splat_i16(std::int16_t a, std::int16_t) {
+  return reinterpret_cast<H>(_mm256_set1_epi16(a));
+}
+/// Lane i is a[2i] · b[2i] + a[2i + 1] · b[2i + 1], in int32.
+inline I multiply_pairs(H a, H b) {
+  return ints(_mm256_madd_epi16(reinterpret_cast<__m256i>(a), reinterpret_cast<__m256i>(b)));
+}
+inline I zero_lanes() {
+  return ints(_mm256_setzero_si256());
+}
+
 /// a < b ? a : b, hence b where either is NaN; greater likewise.
 inline F lesser(F a, F b) {
   return _mm256_min_ps(a, b);
@@ -84,9 +107,9 @@ inline F load_f16(const void* from) {
 }
 /// The number at an address, in all lanes.
 inline F splat_f16(const void* from) {
-  std::int16_t half;
+  std::uint16_t half;
   __builtin_memcpy(&half, from, sizeof half);
-  return _mm256_cvtph_ps(_mm_set1_epi16(half));
+  return _mm256_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(half)));
 }
 inline F load_bf16(const void* from) {
   return from_bits(

@@ -38,6 +38,36 @@ inline void store(float* to, F v, std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) to[i] = v[i];
 }
 
+using H = std::int16_t __attribute__((vector_size(16)));  // int16 lanes, twice as many
+inline H load_i16(const void* from) {
+  H v;
+  __builtin_memcpy(&v, from, sizeof v);
+  return v;
+}
+inline void store_i16(std::int16_t* to, H v) {
+  __builtin_memcpy(to, &v, sizeof v);
+}
+/// As many int8 as H has lanes.
+inline H widen_i8(const void* from) {
+  using Bytes = std::int8_t __attribute__((vector_size(8)));
+  Bytes bytes;
+  __builtin_memcpy(&bytes, from, sizeof bytes);
+  return __builtin_convertvector(bytes, H);
+}
+/// Lanes 0 … 15 are a; `b` is for those after them, where there are any.
+inline H splat_i16(std::int16_t a, std::int16_t) {
+  return H{a, a, a, a, a, a, a, a};
+}
+/// Lane i is a[2i] · b[2i] + a[2i + 1] · b[2i + 1], in int32.
+inline I multiply_pairs(H a, H b) {
+  I sums;
+  for (int i = 0; i < kLanes; ++i) sums[i] = a[2 * i] * b[2 * i] + a[2 * i + 1] * b[2 * i + 1];
+  return sums;
+}
+inline I zero_lanes() {
+  return I{0, 0, 0, 0};
+}
+
 /// a < b ? a : b, hence b where either is NaN; greater likewise.
 inline F lesser(F a, F b) {
   return a < b ? a : b;

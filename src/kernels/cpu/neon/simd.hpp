@@ -37,6 +37,31 @@ inline void store(float* to, F v, std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) to[i] = v[i];
 }
 
+using H = std::int16_t __attribute__((vector_size(16)));  // int16 lanes, twice as many
+inline H load_i16(const void* from) {
+  return reinterpret_cast<H>(vld1q_s16(static_cast<const std::int16_t*>(from)));
+}
+inline void store_i16(std::int16_t* to, H v) {
+  vst1q_s16(to, reinterpret_cast<int16x8_t>(v));
+}
+/// As many int8 as H has lanes.
+inline H widen_i8(const void* from) {
+  return reinterpret_cast<H>(vmovl_s8(vld1_s8(static_cast<const std::int8_t*>(from))));
+}
+/// Lanes 0 … 15 are a; `b` is for those after them, where there are any.
+inline H splat_i16(std::int16_t a, std::int16_t) {
+  return reinterpret_cast<H>(vdupq_n_s16(a));
+}
+/// Lane i is a[2i] · b[2i] + a[2i + 1] · b[2i + 1], in int32.
+inline I multiply_pairs(H a, H b) {
+  const auto x = reinterpret_cast<int16x8_t>(a);
+  const auto y = reinterpret_cast<int16x8_t>(b);
+  return reinterpret_cast<I>(vpaddq_s32(vmull_s16(vget_low_s16(x), vget_low_s16(y)), vmull_high_s16(x, y)));
+}
+inline I zero_lanes() {
+  return reinterpret_cast<I>(vdupq_n_s32(0));
+}
+
 /// a < b ? a : b, hence b where either is NaN; greater likewise. (fmin and fminnm treat NaN otherwise.)
 inline F lesser(F a, F b) {
   return vbslq_f32(vcltq_f32(a, b), a, b);
