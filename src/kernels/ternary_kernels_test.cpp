@@ -37,8 +37,8 @@ Layout layout_of(DType packing) {
           }};
 }
 
-enum class Fill { Any, AllPlus, AllMinus, AllZero };
-enum class Activations { Any, AllLowest, AllHighest };
+enum class Fill { Any, AllPlus, AllMinus, AllZero, Alternating };
+enum class Activations { Any, AllLowest, AllHighest, Alternating };
 
 struct Case {
   std::size_t rows = 1;
@@ -56,8 +56,11 @@ struct Case {
   }
 };
 
-std::int8_t trit(Fill fill, Random& random) {
+/// Of column k. Alternating trits and activations agree in sign: every product is positive.
+std::int8_t trit(Fill fill, std::size_t k, Random& random) {
   switch (fill) {
+    case Fill::Alternating:
+      return k % 2 == 0 ? 1 : -1;
     case Fill::AllPlus:
       return 1;
     case Fill::AllMinus:
@@ -69,8 +72,10 @@ std::int8_t trit(Fill fill, Random& random) {
   }
 }
 
-std::int8_t activation(Activations activations, Random& random) {
+std::int8_t activation(Activations activations, std::size_t k, Random& random) {
   switch (activations) {
+    case Activations::Alternating:
+      return k % 2 == 0 ? 127 : -128;
     case Activations::AllLowest:
       return -128;
     case Activations::AllHighest:
@@ -96,8 +101,8 @@ void expect_equals_reference(const TernaryKernel& kernel, const Case& c, Random&
   const Layout layout = layout_of(kernel.packing);
   std::vector<std::int8_t> trits(c.rows * c.cols);
   std::vector<std::int8_t> x(c.tokens * c.cols);
-  for (auto& t : trits) t = trit(c.fill, random);
-  for (auto& q : x) q = activation(c.activations, random);
+  for (std::size_t i = 0; i < trits.size(); ++i) trits[i] = trit(c.fill, i % c.cols, random);
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = activation(c.activations, i % c.cols, random);
   std::vector<std::int32_t> expected(c.tokens * c.rows);
   reference::ternary_matmul(trits.data(), c.rows, c.cols, x.data(), c.tokens, expected.data());
 
@@ -189,6 +194,25 @@ TEST_P(TernaryKernels, ExtremeSumsAreExact) {
         }
       }
     }
+  }
+}
+
+/// Rows of every length up to the longest in use, ranges of rows and counts of tokens that divide no tile,
+/// and every pairing of patterns.
+TEST_P(TernaryKernels, EqualTheReferenceAtAdversarialShapes) {
+  constexpr std::size_t kTokens[] = {1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 17};
+  constexpr int kPairings = 5 * 4;
+  Random random(4);
+  for (int i = 0; i < 50 * kPairings; ++i) {
+    Case c;
+    c.cols = i % 49 == 0 ? 4500 + random() % 24173 : 1 + random() % 1500;
+    c.rows = 1 + random() % (c.cols > 4500 ? 3 : 37);
+    c.tokens = kTokens[random() % std::size(kTokens)];
+    c.row_begin = random() % c.rows;
+    c.row_end = c.row_begin + 1 + random() % (c.rows - c.row_begin);
+    c.fill = static_cast<Fill>(i % 5);
+    c.activations = static_cast<Activations>(i / 5 % 4);
+    ASSERT_NO_FATAL_FAILURE(expect_equals_reference(GetParam(), c, random));
   }
 }
 

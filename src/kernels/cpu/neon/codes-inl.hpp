@@ -20,6 +20,11 @@ inline int8x16_t codes(uint8x16_t bytes) {
   }
 }
 
+/// clang's vst1q_s8 is a macro, which the comma of a template's arguments would split.
+inline void store(std::int8_t* to, int8x16_t bytes) {
+  vst1q_s8(to, bytes);
+}
+
 /// Asks for a cache line that will be needed; it may lie beyond the matrix. Into the second-level cache: the
 /// first has few requests in flight, and what is asked for here is kilobytes away.
 inline void prefetch(const std::uint8_t* at) {

@@ -34,10 +34,10 @@ inline void unpack(const std::uint8_t* row, std::size_t first, std::size_t count
     for (std::size_t half = 0; half < 2; ++half) {
       const uint8x16_t bytes = vld1q_u8(group + half * kVectorBytes);
       std::int8_t* out = to + half * kVectorBytes;
-      vst1q_s8(out, codes<Layout, 0>(bytes));
-      vst1q_s8(out + kFieldCols, codes<Layout, 1>(bytes));
-      vst1q_s8(out + 2 * kFieldCols, codes<Layout, 2>(bytes));
-      vst1q_s8(out + 3 * kFieldCols, codes<Layout, 3>(bytes));
+      store(out, codes<Layout, 0>(bytes));
+      store(out + kFieldCols, codes<Layout, 1>(bytes));
+      store(out + 2 * kFieldCols, codes<Layout, 2>(bytes));
+      store(out + 3 * kFieldCols, codes<Layout, 3>(bytes));
     }
   }
 }

@@ -41,19 +41,23 @@ struct ScaledSums {
 /// activations, three masks and the bytes and codes in work are 24 of the 32 registers.
 template <class Layout, int kRows>
 inline void vector_rows(const TernaryArgs& a, std::size_t row) {
-  const std::uint8_t* weights = a.weights + row * a.weight_stride;
+  const std::uint8_t* rows[kRows];
+  for (int r = 0; r < kRows; ++r) rows[r] = a.weights + (row + r) * a.weight_stride;
   const std::size_t next = kRows * a.weight_stride;  // what the next rows read at the same place
   const std::size_t groups = groups_of(a.cols);
   ScaledSums sums[kRows];
-  for (std::size_t g = 0; g < groups; ++g) {
+  const std::int8_t* x = a.x;
+  for (std::size_t g = 0; g < groups; ++g, x += kGroupCols) {
     for (std::size_t half = 0; half < 2; ++half) {
-      const std::int8_t* x = a.x + g * kGroupCols + half * kVectorBytes;
-      const int8x16_t q0 = vld1q_s8(x + cols_at<Layout>(0));
-      const int8x16_t q2 = vld1q_s8(x + cols_at<Layout>(2));
-      const int8x16_t q4 = vld1q_s8(x + cols_at<Layout>(4));
-      const int8x16_t q6 = vld1q_s8(x + cols_at<Layout>(6));
+      asm("" ::: "memory");  // or GCC 12 loads both halves' activations here, and has too few registers
+      asm("" ::: "memory");  // or GCC 12 loads both halves' activations here, and has too few registers
+      const std::size_t at = half * kVectorBytes;
+      const int8x16_t q0 = vld1q_s8(x + cols_at<Layout>(0) + at);
+      const int8x16_t q2 = vld1q_s8(x + cols_at<Layout>(2) + at);
+      const int8x16_t q4 = vld1q_s8(x + cols_at<Layout>(4) + at);
+      const int8x16_t q6 = vld1q_s8(x + cols_at<Layout>(6) + at);
       for (int r = 0; r < kRows; ++r) {
-        const std::uint8_t* from = weights + r * a.weight_stride + Layout::offset(g) + half * kVectorBytes;
+        const std::uint8_t* from = rows[r] + Layout::offset(g) + at;
         if (half == 0) prefetch(from + next);
         const uint8x16_t bytes = vld1q_u8(from);
         sums[r].ones = vdotq_s32(sums[r].ones, scaled_codes<0>(bytes), q0);

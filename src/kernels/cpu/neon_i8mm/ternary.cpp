@@ -34,8 +34,8 @@ constexpr std::size_t kBlockTokens = 8;
 inline void store_pair(std::int8_t* to, int8x16_t first, int8x16_t second) {
   const int64x2_t a = vreinterpretq_s64_s8(first);
   const int64x2_t b = vreinterpretq_s64_s8(second);
-  vst1q_s8(to, vreinterpretq_s8_s64(vzip1q_s64(a, b)));
-  vst1q_s8(to + kVectorBytes, vreinterpretq_s8_s64(vzip2q_s64(a, b)));
+  store(to, vreinterpretq_s8_s64(vzip1q_s64(a, b)));
+  store(to + kVectorBytes, vreinterpretq_s8_s64(vzip2q_s64(a, b)));
 }
 
 template <class Layout, int kField>
