@@ -262,6 +262,22 @@ class Packages(PlantedFault):
         self.assertEqual(status, 1)
         self.assertIn("no such package", output)
 
+    def cross_sysroot(self, apt_get: str) -> tuple[int, str]:
+        self.write("bin/apt-get", "#!/bin/sh\n" + apt_get + "\n").chmod(0o755)
+        done = subprocess.run([TOOLS / "cross_sysroot", self.root / "sysroot"], capture_output=True, text=True, timeout=60,
+                              env={"PATH": f"{self.root}/bin:{os.environ['PATH']}"}, stdin=subprocess.DEVNULL)
+        return done.returncode, done.stdout + done.stderr
+
+    def test_libraries_that_cannot_be_fetched_fail_and_are_tried_again(self):
+        for _ in range(2):
+            status, output = self.cross_sysroot("echo no such package; exit 100")
+            self.assertEqual(status, 1)
+            self.assertIn("no such package", output)
+
+    def test_libraries_that_are_there_are_left(self):
+        self.write("sysroot/unpacked.txt", (TOOLS / "packages-aarch64.txt").read_text())
+        self.assertEqual(self.cross_sysroot("exit 100"), (0, ""))
+
 
 if __name__ == "__main__":
     unittest.main()
