@@ -16,6 +16,12 @@ namespace generic {
 namespace avx2 {
 #include "kernels/cpu/declarations-inl.hpp"
 }
+namespace avx512 {
+#include "kernels/cpu/declarations-inl.hpp"
+}
+namespace amx {
+#include "kernels/cpu/declarations-inl.hpp"
+}
 #elif defined(__aarch64__)
 namespace neon_i8mm {
 #include "kernels/cpu/declarations-inl.hpp"
@@ -32,6 +38,9 @@ namespace {
 
 #if defined(__x86_64__)
 constexpr auto kAvx2 = static_cast<CpuFeatures>(CpuFeature::Avx2);
+// One set for all that AVX-512 kernels use: every server processor since 2019 has VNNI.
+constexpr auto kAvx512 = kAvx2 | (CpuFeature::Avx512 | CpuFeature::Avx512Vnni);
+constexpr auto kAmx = kAvx512 | static_cast<CpuFeatures>(CpuFeature::AmxInt8);
 #elif defined(__aarch64__)
 constexpr auto kNeon = static_cast<CpuFeatures>(CpuFeature::Neon);
 constexpr auto kNeonDot = kNeon | static_cast<CpuFeatures>(CpuFeature::NeonDot);
@@ -40,7 +49,11 @@ constexpr auto kI8mm = kNeonDot | static_cast<CpuFeatures>(CpuFeature::I8mm);
 
 constexpr std::array kTernaryKernels {
 #if defined(__x86_64__)
-  TernaryKernel{"i2_s-avx2", "avx2", DType::I2_S, kAvx2, avx2::ternary_i2_s},
+  TernaryKernel{"i2_s-amx", "amx", DType::I2_S, kAmx, amx::ternary_i2_s},
+      TernaryKernel{"tq2_0-amx", "amx", DType::TQ2_0, kAmx, amx::ternary_tq2_0},
+      TernaryKernel{"i2_s-avx512", "avx512", DType::I2_S, kAvx512, avx512::ternary_i2_s},
+      TernaryKernel{"tq2_0-avx512", "avx512", DType::TQ2_0, kAvx512, avx512::ternary_tq2_0},
+      TernaryKernel{"i2_s-avx2", "avx2", DType::I2_S, kAvx2, avx2::ternary_i2_s},
       TernaryKernel{"tq2_0-avx2", "avx2", DType::TQ2_0, kAvx2, avx2::ternary_tq2_0},
 #elif defined(__aarch64__)
   TernaryKernel{"i2_s-neon_i8mm", "neon_i8mm", DType::I2_S, kI8mm, neon_i8mm::ternary_i2_s},
@@ -61,7 +74,6 @@ constexpr std::array kTernaryKernels {
         isa::attention_f16, isa::dense_f32, isa::dense_f16, isa::dense_bf16, isa::dense_q8_0,     \
         isa::dense_q6_k, isa::dense_q4_0                                                          \
   }
-#if defined(__aarch64__)
 /// A set that adds nothing to the float operations of the next one.
 constexpr FloatKernels inherited(std::string_view isa, CpuFeatures required) {
   FloatKernels kernels{};
@@ -69,10 +81,9 @@ constexpr FloatKernels inherited(std::string_view isa, CpuFeatures required) {
   kernels.required = required;
   return kernels;
 }
-#endif
 constexpr std::array kFloatKernels {
 #if defined(__x86_64__)
-  STERNA_FLOAT_KERNELS(avx2, kAvx2),
+  inherited("amx", kAmx), STERNA_FLOAT_KERNELS(avx512, kAvx512), STERNA_FLOAT_KERNELS(avx2, kAvx2),
 #elif defined(__aarch64__)
   inherited("neon_i8mm", kI8mm), inherited("neon_dot", kNeonDot), STERNA_FLOAT_KERNELS(neon, kNeon),
 #endif

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string_view>
 
+#include "platform/amx.hpp"
 #include "platform/cgroup.hpp"
 
 namespace sterna {
@@ -31,7 +32,6 @@ bool arm_has([[maybe_unused]] unsigned long word, [[maybe_unused]] int bit) {
 #endif
 }
 
-// AMX has no row until the version of cpuinfo that we build against can tell it.
 constexpr std::array kFeatures{
     FeatureRow{CpuFeature::Avx2, "avx2",
                [] { return cpuinfo_has_x86_avx2() && cpuinfo_has_x86_f16c() && cpuinfo_has_x86_bmi2(); }},
@@ -42,7 +42,7 @@ constexpr std::array kFeatures{
                }},
     FeatureRow{CpuFeature::Avx512Vnni, "avx512vnni", [] { return cpuinfo_has_x86_avx512vnni(); }},
     FeatureRow{CpuFeature::Avx512Vbmi, "avx512vbmi", [] { return cpuinfo_has_x86_avx512vbmi(); }},
-    FeatureRow{CpuFeature::AmxInt8, "amxint8", [] { return false; }},
+    FeatureRow{CpuFeature::AmxInt8, "amxint8", amx_int8_usable},
     FeatureRow{CpuFeature::Neon, "neon", [] { return arm_has(AT_HWCAP, 1); }},
     FeatureRow{CpuFeature::NeonDot, "neondot", [] { return arm_has(AT_HWCAP, 20); }},
     FeatureRow{CpuFeature::I8mm, "i8mm", [] { return arm_has(AT_HWCAP2, 13); }},

@@ -1,0 +1,17 @@
+// Products of dense matrices for AVX-512.
+#include <immintrin.h>
+
+#include "kernels/kernel_args.hpp"
+
+namespace sterna::avx512 {
+
+// Each builds on those before it.
+// clang-format off
+#include "kernels/cpu/declarations-inl.hpp"
+#include "kernels/cpu/avx512/simd.hpp"
+#include "kernels/cpu/math-inl.hpp"
+#include "kernels/cpu/weights-inl.hpp"
+#include "kernels/cpu/dense-inl.hpp"
+// clang-format on
+
+}  // namespace sterna::avx512

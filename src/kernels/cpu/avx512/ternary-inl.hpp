@@ -1,0 +1,390 @@
+// Ternary products with AVX-512 VNNI. Codes c = trit + 1 are unsigned bytes, so vpdpbusd multiplies them by
+// the signed activations q and adds groups of four products to int32 lanes: Σ trit·q = Σ c·q − Σ q.
+//
+// How far int32 reaches: a code left where it lies in its byte is at most 3·64, a product at most
+// 3·64·128 < 2^15. A lane adds four of them per 256 columns and field, so it holds rows of 2^31 / 2^15 / 4 ·
+// 256 = 2^22 columns; the sum itself, at most 2·128·K before Σ q is taken away, rows of 2^23.
+//
+// Included inside namespace sterna::<isa>, after <immintrin.h> and ternary_layouts-inl.hpp.
+
+namespace {
+
+// What the kernels take at a time: two groups of every row, 64 bytes of weights, one vector.
+constexpr std::size_t kBlockCols = 2 * kGroupCols;
+constexpr std::size_t kBlockBytes = 2 * kGroupBytes;
+constexpr std::size_t kHalfCols = kGroupCols;
+
+inline __m512i load(const void* from) {
+  return _mm512_loadu_si512(from);
+}
+
+/// Tells the compiler to have the value in a register here: GCC 12 would load it again for every use.
+inline void in_register(__m512i& value) {
+  asm("" : "+v"(value));
+}
+
+/// sum += Σ of four products c · q, in every lane. As an instruction, because GCC 12 wraps the intrinsic in
+/// copies of the sum and a store of it, which makes a loop of them half as fast.
+inline void add_products(__m512i& sum, __m512i c, __m512i q) {
+  asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(c), "v"(q));
+}
+
+constexpr std::size_t blocks_of(std::size_t cols) {
+  return cols / kBlockCols + (cols % kBlockCols != 0);
+}
+
+/// A row's block of codes. A row may end after the first group of its last block.
+template <class Layout>
+inline __m512i load_block(const std::uint8_t* row, std::size_t block, std::size_t groups) {
+  const std::uint8_t* from = row + Layout::offset(2 * block);
+  if (2 * block + 1 < groups) return load(from);
+  return _mm512_zextsi256_si512(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+}
+
+/// The codes of a field, 0 … 3 in every byte.
+template <class Layout, int kField>
+inline __m512i codes(__m512i bytes) {
+  // The shift is of 16-bit lanes; what it moves across a byte's edge is masked away.
+  return _mm512_and_si512(_mm512_srli_epi16(bytes, Layout::shift(kField)), _mm512_set1_epi8(3));
+}
+
+/// The codes of a field times 2^shift: where they lie.
+template <class Layout, int kField>
+inline __m512i codes_in_place(__m512i bytes) {
+  return _mm512_and_si512(bytes, _mm512_set1_epi8(static_cast<char>(3 << Layout::shift(kField))));
+}
+
+/// Sums of codes in place, as sums of codes: each is a multiple of 2^shift.
+template <class Layout, int kField>
+inline __m512i shifted_back(__m512i sums) {
+  return _mm512_srai_epi32(sums, Layout::shift(kField));
+}
+
+/// The activations that meet a field of a block: 32 of each of its groups.
+inline __m512i field_activations(const std::int8_t* x, int field) {
+  const auto* first = reinterpret_cast<const __m256i*>(x + field * kFieldCols);
+  const auto* second = reinterpret_cast<const __m256i*>(x + kHalfCols + field * kFieldCols);
+  __m512i q =
+      _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_loadu_si256(first)), _mm256_loadu_si256(second), 1);
+  in_register(q);
+  return q;
+}
+
+/// Four activations, in every lane.
+inline __m512i broadcast_step(const std::int8_t* x) {
+  std::int32_t four;
+  __builtin_memcpy(&four, x, sizeof four);
+  __m512i all = _mm512_set1_epi32(four);
+  in_register(all);
+  return all;
+}
+
+/// {Σa, Σb, Σc, Σd}
+inline __m128i horizontal_sums(__m512i a, __m512i b, __m512i c, __m512i d) {
+  const __m512i ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+  const __m512i cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+  const __m512i sums = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+  const __m256i half = _mm256_add_epi32(_mm512_castsi512_si256(sums), _mm512_extracti64x4_epi64(sums, 1));
+  return _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+}
+
+// ---- few tokens: bound by reading the weights -------------------------------------------------------------
+
+// The rows in hand are a quarter of all rows apart: four streams, each from one row to the next, which the
+// hardware's prefetching follows. Four neighbouring rows are short streams that it loses at every end.
+constexpr int kStreams = 4;
+constexpr std::size_t kPrefetchBytes = 1024;
+constexpr std::size_t kFewTokens = 6;  // × 4 rows are 24 sums, of 32 registers
+
+/// Asks for a cache line that will be needed; it may lie beyond the matrix.
+inline void prefetch_soon(const std::uint8_t* at) {
+  _mm_prefetch(reinterpret_cast<const char*>(at), _MM_HINT_T0);
+}
+/// Into the second level: the first is full of what is in use.
+inline void prefetch_later(const std::uint8_t* at) {
+  _mm_prefetch(reinterpret_cast<const char*>(at), _MM_HINT_T1);
+}
+
+/// kRows rows from `row` on, `step` apart, of tokens [0, kTokens); the rows share the loads of the
+/// activations.
+template <class Layout, int kRows, int kTokens>
+inline void few_tokens_rows(const TernaryArgs& a, std::size_t row, std::size_t step) {
+  // One token: the codes stay where they lie in their bytes, each field has sums of its own, and the sums are
+  // shifted at the end, which is exact. Several tokens: registers are for their sums, and the shifts shared.
+  constexpr bool kInPlace = kTokens == 1;
+  constexpr int kSums = kInPlace ? kRows * kFields : kRows * kTokens;
+  const std::uint8_t* weights = a.weights + row * a.weight_stride;
+  const std::size_t step_bytes = step * a.weight_stride;
+  const std::size_t groups = groups_of(a.cols);
+  const std::size_t blocks = blocks_of(a.cols);
+  // One loop over all sums, not two nested: GCC 12 keeps the sums in registers only then.
+  __m512i sum[kSums];
+#pragma GCC unroll 24
+  for (int i = 0; i < kSums; ++i) sum[i] = _mm512_setzero_si512();
+  for (std::size_t b = 0; b < blocks; ++b) {
+    __m512i bytes[kRows];
+    for (int r = 0; r < kRows; ++r) {
+      const std::uint8_t* from = weights + r * step_bytes;
+      prefetch_soon(from + Layout::offset(2 * b) + kPrefetchBytes);
+      bytes[r] = load_block<Layout>(from, b, groups);
+    }
+    const std::int8_t* x = a.x + b * kBlockCols;
+    const auto add_field = [&]<int kField>() __attribute__((always_inline)) {
+      __m512i c[kRows];
+      for (int r = 0; r < kRows; ++r) {
+        c[r] = kInPlace ? codes_in_place<Layout, kField>(bytes[r]) : codes<Layout, kField>(bytes[r]);
+      }
+      __m512i q;
+#pragma GCC unroll 24
+      for (int i = 0; i < kRows * kTokens; ++i) {
+        if (i % kRows == 0) q = field_activations(x + i / kRows * a.x_stride, kField);
+        add_products(sum[kInPlace ? kField * kRows + i : i], c[i % kRows], q);
+      }
+    };
+    add_field.template operator()<0>();
+    add_field.template operator()<1>();
+    add_field.template operator()<2>();
+    add_field.template operator()<3>();
+  }
+  if constexpr (kInPlace) {
+#pragma GCC unroll 4
+    for (int r = 0; r < kRows; ++r) {
+      const __m512i halves[2] = {
+          _mm512_add_epi32(shifted_back<Layout, 0>(sum[r]), shifted_back<Layout, 1>(sum[kRows + r])),
+          _mm512_add_epi32(shifted_back<Layout, 2>(sum[2 * kRows + r]),
+                           shifted_back<Layout, 3>(sum[3 * kRows + r]))};
+      sum[r] = _mm512_add_epi32(halves[0], halves[1]);
+    }
+  }
+#pragma GCC unroll 8
+  for (int t = 0; t < kTokens; ++t) {
+    std::int32_t* out = a.out + t * a.out_stride + row;
+    if constexpr (kRows == 4) {
+      const __m512i* of = sum + t * kRows;
+      alignas(16) std::int32_t sums[4];
+      _mm_store_si128(reinterpret_cast<__m128i*>(sums), horizontal_sums(of[0], of[1], of[2], of[3]));
+      for (int r = 0; r < 4; ++r) out[r * step] = sums[r] - a.x_sums[t];
+    } else {
+      static_assert(kRows == 1);
+      *out = _mm512_reduce_add_epi32(sum[t]) - a.x_sums[t];
+    }
+  }
+}
+
+template <class Layout, int kTokens>
+inline void few_tokens(const TernaryArgs& a) {
+  const std::size_t step = (a.row_end - a.row_begin) / kStreams;
+  for (std::size_t i = 0; i < step; ++i) {
+    few_tokens_rows<Layout, kStreams, kTokens>(a, a.row_begin + i, step);
+  }
+  for (std::size_t row = a.row_begin + kStreams * step; row < a.row_end; ++row) {
+    few_tokens_rows<Layout, 1, kTokens>(a, row, 0);
+  }
+}
+
+// ---- many tokens: bound by arithmetic ---------------------------------------------------------------------
+
+// A panel is 16 rows of unpacked codes with the rows side by side: 64 bytes are four columns of each row, so
+// that a lane of a vector, or a column of an AMX tile, is a row. It is unpacked once and used for all tokens.
+constexpr std::size_t kPanelRows = 16;
+constexpr std::size_t kStepCols = 4;
+constexpr std::size_t kStepBytes = kPanelRows * kStepCols;
+
+/// Dword i of every vector, in vector i.
+inline void transpose(__m512i (&v)[16]) {
+  __m512i pair[16];
+  for (int i = 0; i < 16; i += 2) {
+    pair[i] = _mm512_unpacklo_epi32(v[i], v[i + 1]);
+    pair[i + 1] = _mm512_unpackhi_epi32(v[i], v[i + 1]);
+  }
+  __m512i quad[16];  // quad[4i + j]: rows 4i … 4i + 3, dwords j, j + 4, j + 8, j + 12
+  for (int i = 0; i < 16; i += 4) {
+    quad[i] = _mm512_unpacklo_epi64(pair[i], pair[i + 2]);
+    quad[i + 1] = _mm512_unpackhi_epi64(pair[i], pair[i + 2]);
+    quad[i + 2] = _mm512_unpacklo_epi64(pair[i + 1], pair[i + 3]);
+    quad[i + 3] = _mm512_unpackhi_epi64(pair[i + 1], pair[i + 3]);
+  }
+  for (int j = 0; j < 4; ++j) {
+    const __m512i low_even = _mm512_shuffle_i32x4(quad[j], quad[4 + j], 0x88);  // dwords j and j + 8
+    const __m512i low_odd = _mm512_shuffle_i32x4(quad[j], quad[4 + j], 0xdd);   // j + 4 and j + 12
+    const __m512i high_even = _mm512_shuffle_i32x4(quad[8 + j], quad[12 + j], 0x88);
+    const __m512i high_odd = _mm512_shuffle_i32x4(quad[8 + j], quad[12 + j], 0xdd);
+    v[j] = _mm512_shuffle_i32x4(low_even, high_even, 0x88);
+    v[j + 8] = _mm512_shuffle_i32x4(low_even, high_even, 0xdd);
+    v[j + 4] = _mm512_shuffle_i32x4(low_odd, high_odd, 0x88);
+    v[j + 12] = _mm512_shuffle_i32x4(low_odd, high_odd, 0xdd);
+  }
+}
+
+/// Unpacks `count` blocks of columns of rows [row, row + rows) from block `first` on, rows ≤ kPanelRows; the
+/// panel's other rows repeat the last. Asks for the same columns of the row `ahead` rows further.
+template <class Layout>
+inline void unpack_panel(const TernaryArgs& a, std::size_t row, std::size_t rows, std::size_t first,
+                         std::size_t count, std::size_t ahead, std::uint8_t* panel) {
+  const std::size_t groups = groups_of(a.cols);
+  for (std::size_t b = first; b < first + count; ++b, panel += kBlockCols / kStepCols * kStepBytes) {
+    __m512i bytes[kPanelRows];
+    for (std::size_t r = 0; r < kPanelRows; ++r) {
+      const std::uint8_t* from = a.weights + (row + least(r, rows - 1)) * a.weight_stride;
+      bytes[r] = load_block<Layout>(from, b, groups);
+      prefetch_later(from + ahead * a.weight_stride + Layout::offset(2 * b));
+    }
+    transpose(bytes);
+    // Dword j of a group is bytes 4j … 4j + 3: of field f the columns 32 f + 4j … 4j + 3, step 8 f + j.
+    for (std::size_t d = 0; d < 16; ++d) {
+      std::uint8_t* to = panel + (d / 8 * (kHalfCols / kStepCols) + d % 8) * kStepBytes;
+      constexpr std::size_t kFieldBytes = kFieldCols / kStepCols * kStepBytes;
+      _mm512_store_si512(to, codes<Layout, 0>(bytes[d]));
+      _mm512_store_si512(to + kFieldBytes, codes<Layout, 1>(bytes[d]));
+      _mm512_store_si512(to + 2 * kFieldBytes, codes<Layout, 2>(bytes[d]));
+      _mm512_store_si512(to + 3 * kFieldBytes, codes<Layout, 3>(bytes[d]));
+    }
+  }
+}
+
+/// out = −Σ q, to which the products are added.
+inline void start_sums(const TernaryArgs& a) {
+  const std::size_t rows = a.row_end - a.row_begin;
+  for (std::size_t m = 0; m < a.tokens; ++m) {
+    std::int32_t* out = a.out + m * a.out_stride + a.row_begin;
+    const __m512i start = _mm512_set1_epi32(-a.x_sums[m]);
+    std::size_t r = 0;
+    for (; r + 16 <= rows; r += 16) _mm512_storeu_si512(out + r, start);
+    if (r < rows) _mm512_mask_storeu_epi32(out + r, static_cast<__mmask16>((1u << (rows - r)) - 1), start);
+  }
+}
+
+// 6 tokens × 4 panels are 24 sums; with the 4 panels' codes and one activation, 29 of 32 registers. A step of
+// 24 vpdpbusd, 12 cycles at two per cycle, needs 10 loads, 5 cycles. 64 rows × 512 columns are 32 KiB of
+// codes, two thirds of the first-level cache.
+constexpr int kVnniPanels = 4;
+constexpr int kVnniTokens = 6;
+constexpr std::size_t kVnniBlocks = 2;
+
+/// out[t][p · 16 + lane] += Σ over `steps` steps of panel p's codes · x[t]
+template <int kPanels, int kTokens>
+[[gnu::noinline]] void multiply_panels(const std::uint8_t* panels, std::size_t steps, const std::int8_t* x,
+                                       std::size_t x_stride, std::size_t rows, std::int32_t* out,
+                                       std::size_t out_stride) {
+  constexpr std::size_t kPanelBytes = kVnniBlocks * kBlockCols * kPanelRows;
+  // One loop over all sums, not two nested: GCC 12 keeps the sums in registers only then.
+  constexpr int kSums = kTokens * kPanels;
+  __m512i sum[kSums];
+#pragma GCC unroll 24
+  for (int i = 0; i < kSums; ++i) sum[i] = _mm512_setzero_si512();
+  for (std::size_t s = 0; s < steps; ++s) {
+    __m512i c[kPanels];
+    for (int p = 0; p < kPanels; ++p) c[p] = load(panels + p * kPanelBytes + s * kStepBytes);
+    __m512i q;
+#pragma GCC unroll 24
+    for (int i = 0; i < kSums; ++i) {
+      if (i % kPanels == 0) q = broadcast_step(x + i / kPanels * x_stride + s * kStepCols);
+      add_products(sum[i], c[i % kPanels], q);
+    }
+  }
+#pragma GCC unroll 24
+  for (int i = 0; i < kSums; ++i) {
+    const std::size_t left = rows - i % kPanels * kPanelRows;
+    const auto mask = static_cast<__mmask16>(left >= kPanelRows ? 0xffffu : (1u << left) - 1);
+    std::int32_t* to = out + i / kPanels * out_stride + i % kPanels * kPanelRows;
+    _mm512_mask_storeu_epi32(to, mask, _mm512_add_epi32(_mm512_maskz_loadu_epi32(mask, to), sum[i]));
+  }
+}
+
+template <int kPanels>
+inline void multiply_tokens(const std::uint8_t* panels, std::size_t steps, const std::int8_t* x,
+                            std::size_t x_stride, std::size_t tokens, std::size_t rows, std::int32_t* out,
+                            std::size_t out_stride) {
+  std::size_t m = 0;
+  const auto next = [&]<int kTokens>() {
+    multiply_panels<kPanels, kTokens>(panels, steps, x + m * x_stride, x_stride, rows, out + m * out_stride,
+                                      out_stride);
+    m += kTokens;
+  };
+  while (m + kVnniTokens <= tokens) next.template operator()<kVnniTokens>();
+  switch (tokens - m) {
+    case 5:
+      return next.template operator()<5>();
+    case 4:
+      return next.template operator()<4>();
+    case 3:
+      return next.template operator()<3>();
+    case 2:
+      return next.template operator()<2>();
+    case 1:
+      return next.template operator()<1>();
+    default:
+      return;
+  }
+}
+
+template <class Layout>
+inline void many_tokens_vnni(const TernaryArgs& a) {
+  constexpr std::size_t kRows = kVnniPanels * kPanelRows;
+  constexpr std::size_t kPanelBytes = kVnniBlocks * kBlockCols * kPanelRows;
+  alignas(64) std::uint8_t panels[kVnniPanels * kPanelBytes];
+  start_sums(a);
+  const std::size_t blocks = blocks_of(a.cols);
+  for (std::size_t row = a.row_begin; row < a.row_end; row += kRows) {
+    const std::size_t rows = least(kRows, a.row_end - row);
+    for (std::size_t first = 0; first < blocks; first += kVnniBlocks) {
+      const std::size_t count = least(kVnniBlocks, blocks - first);
+      for (std::size_t r = 0; r < rows; r += kPanelRows) {
+        unpack_panel<Layout>(a, row + r, least(kPanelRows, rows - r), first, count, kRows,
+                             panels + r / kPanelRows * kPanelBytes);
+      }
+      const std::size_t steps = count * kBlockCols / kStepCols;
+      const std::int8_t* x = a.x + first * kBlockCols;
+      const auto multiply = [&]<int kPanels>() {
+        multiply_tokens<kPanels>(panels, steps, x, a.x_stride, a.tokens, rows, a.out + row, a.out_stride);
+      };
+      switch ((rows + kPanelRows - 1) / kPanelRows) {
+        case 1:
+          multiply.template operator()<1>();
+          break;
+        case 2:
+          multiply.template operator()<2>();
+          break;
+        case 3:
+          multiply.template operator()<3>();
+          break;
+        default:
+          multiply.template operator()<4>();
+      }
+    }
+  }
+}
+
+template <class Layout>
+inline bool few_tokens_done(const TernaryArgs& a) {
+  static_assert(kFewTokens == 6);
+  switch (a.tokens) {
+    case 1:
+      few_tokens<Layout, 1>(a);
+      return true;
+    case 2:
+      few_tokens<Layout, 2>(a);
+      return true;
+    case 3:
+      few_tokens<Layout, 3>(a);
+      return true;
+    case 4:
+      few_tokens<Layout, 4>(a);
+      return true;
+    case 5:
+      few_tokens<Layout, 5>(a);
+      return true;
+    case 6:
+      few_tokens<Layout, 6>(a);
+      return true;
+    default:
+      return false;
+  }
+}
+
+template <class Layout>
+inline void ternary_vnni(const TernaryArgs& a) {
+  if (!few_tokens_done<Layout>(a)) many_tokens_vnni<Layout>(a);
+}
+
+}  // namespace
