@@ -62,21 +62,7 @@ std::vector<Operation> operations() {
        [](auto& k, auto& v) {
          k.scale_rows(v.ints.data(), 12.5f, 0.1f, nullptr, nullptr, kWidth, v.out.data());
        }},
-      {"f32_to_f16", 4 * kWidth,
-       [](auto& k, auto& v) {
-         k.f32_to_f16(v.a.data(), kWidth, reinterpret_cast<std::uint16_t*>(v.out.data()));
-       }},
   };
-  for (const std::size_t positions : kPositions) {
-    const auto attend = [positions](auto* run, const void* cache, Arrays& v) {
-      run({v.a.data(), cache, cache, positions, kHeadDim, 0.09f, v.scores.data(), v.out.data()});
-    };
-    const auto elements = static_cast<double>(2 * positions * kHeadDim);
-    list.push_back({fmt::format("attention_f32/{}", positions), 4 * elements,
-                    [attend](auto& k, auto& v) { attend(k.attention_f32, v.b.data(), v); }});
-    list.push_back({fmt::format("attention_f16/{}", positions), 2 * elements,
-                    [attend](auto& k, auto& v) { attend(k.attention_f16, v.halves.data(), v); }});
-  }
   return list;
 }
 

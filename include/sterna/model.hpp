@@ -46,8 +46,8 @@ struct ModelConfig {
   RopeConfig rope;
 };
 
-/// Element type of the cached keys and values.
-enum class KvType : std::uint8_t { F32, F16 };
+/// Element type of the cached keys and values; int8 with a float32 scale for each key and value of a head.
+enum class KvType : std::uint8_t { F32, F16, I8 };
 
 struct LoadOptions {
   bool map = true;              ///< memory-map the files; false reads them

@@ -269,29 +269,6 @@ TEST_P(FloatOperations, ScaleRows) {
   }
 }
 
-TEST_P(FloatOperations, HalvesRoundAsTheStandardSays) {
-  std::vector<float> values = {0.0f,          -0.0f,         65504.0f,
-                               65519.996f,    65520.0f,      kInfinity,
-                               -kInfinity,    6e-8f,         2.98023223876953125e-8f,
-                               2.9802326e-8f, 6.1035156e-5f, 6.1005e-5f};
-  for (int i = 0; i < 5000; ++i) {
-    float v = std::bit_cast<float>(static_cast<std::uint32_t>(random_()));
-    if (std::isnan(v)) v = 1.0f;
-    values.push_back(v);
-    const auto mantissa = static_cast<std::uint32_t>(random_() & 0x807fffffu);
-    values.push_back(
-        std::ldexp(std::bit_cast<float>(mantissa | 0x3f800000u), static_cast<int>(random_() % 48) - 30));
-  }
-  for (const std::size_t n : {values.size(), std::size_t{1}, std::size_t{3}, std::size_t{13}}) {
-    ExactBuffer<std::uint16_t> out(n);
-    kernels_.f32_to_f16(values.data(), n, out.data());
-    for (std::size_t i = 0; i < n; ++i) ASSERT_EQ(out[i], f32_to_f16(values[i])) << values[i];
-  }
-  std::uint16_t nan = 0;
-  kernels_.f32_to_f16(&kNaN, 1, &nan);
-  EXPECT_TRUE(std::isnan(f16_to_f32(nan)));
-}
-
 // ---- dense products ---------------------------------------------------------------------------------------
 
 /// A row of random stored bytes that decodes to finite numbers.
@@ -482,73 +459,6 @@ TEST_P(FloatOperations, Quantize16) {
     std::fill(x.begin(), x.end(), 0.0f);
     EXPECT_GT(kernels_.quantize16(x.data(), n, codes.data()), 0.0f);
     for (const std::int16_t q : codes) EXPECT_EQ(q, 0);
-  }
-}
-
-// ---- attention --------------------------------------------------------------------------------------------
-
-TEST_P(FloatOperations, Attention) {
-  for (const std::size_t head_dim : {1, 2, 31, 32, 33, 64, 80, 100, 128, 256}) {
-    for (const std::size_t positions : {1, 2, 7, 8, 9, 33, 100}) {
-      const std::size_t n = positions * head_dim;
-      Floats query(head_dim), keys(n), values(n), scores(positions), out(head_dim), expected(head_dim);
-      ExactBuffer<std::uint16_t> half_keys(n), half_values(n);
-      fill(query, random_, 2.0f);
-      fill(keys, random_);
-      fill(values, random_);
-      for (std::size_t i = 0; i < n; ++i) {  // one cache in both types
-        half_keys[i] = f32_to_f16(keys[i]);
-        half_values[i] = f32_to_f16(values[i]);
-        keys[i] = f16_to_f32(half_keys[i]);
-        values[i] = f16_to_f32(half_values[i]);
-      }
-      const float scale = 1.0f / std::sqrt(static_cast<float>(head_dim));
-
-      std::vector<float> e(positions);
-      for (std::size_t p = 0; p < positions; ++p) {
-        e[p] = reference::dot(query.data(), &keys[p * head_dim], head_dim) * scale;
-      }
-      const float max = *std::max_element(e.begin(), e.end());
-      for (float& v : e) v = generic::exponential_of(v - max);
-      const std::vector<float> ones(positions, 1.0f);
-      const float sum = reference::dot(e.data(), ones.data(), positions);
-      for (std::size_t d = 0; d < head_dim; ++d) {
-        float acc = 0;
-        for (std::size_t p = 0; p < positions; ++p) acc += e[p] * values[p * head_dim + d];
-        expected[d] = acc / sum;
-      }
-
-      kernels_.attention_f32(
-          {query.data(), keys.data(), values.data(), positions, head_dim, scale, scores.data(), out.data()});
-      ASSERT_NO_FATAL_FAILURE(expect_same(out.data(), expected.data(), head_dim, "f32"));
-      kernels_.attention_f16({query.data(), half_keys.data(), half_values.data(), positions, head_dim, scale,
-                              scores.data(), out.data()});
-      ASSERT_NO_FATAL_FAILURE(expect_same(out.data(), expected.data(), head_dim, "f16"));
-    }
-  }
-}
-
-TEST_P(FloatOperations, AttentionIsASoftmax) {
-  constexpr std::size_t kPositions = 500;
-  constexpr std::size_t kDim = 64;
-  Floats query(kDim), keys(kPositions * kDim), values(kPositions * kDim), scores(kPositions), out(kDim);
-  fill(query, random_, 3.0f);
-  fill(keys, random_);
-  fill(values, random_);
-  kernels_.attention_f32(
-      {query.data(), keys.data(), values.data(), kPositions, kDim, 1.0f, scores.data(), out.data()});
-  std::vector<double> weights(kPositions);
-  double sum = 0;
-  for (std::size_t p = 0; p < kPositions; ++p) {
-    double dot = 0;
-    for (std::size_t d = 0; d < kDim; ++d) dot += static_cast<double>(query[d]) * keys[p * kDim + d];
-    weights[p] = std::exp(dot - 60);
-    sum += weights[p];
-  }
-  for (std::size_t d = 0; d < kDim; ++d) {
-    double exact = 0;
-    for (std::size_t p = 0; p < kPositions; ++p) exact += weights[p] / sum * values[p * kDim + d];
-    EXPECT_NEAR(out[d], exact, 2e-5);
   }
 }
 

@@ -46,19 +46,75 @@ struct DenseArgs {
   const float* code_scales = nullptr;   ///< one per token
 };
 
-/// One query head of one token over the cached keys and values of positions [0, positions):
-///   score_p = (q · K_p) · scale;  out = Σ_p softmax(score)_p · V_p
-/// K and V rows are `head_dim` elements, contiguous by position, f32 or f16.
-struct AttentionArgs {
-  const float* query;
-  const void* keys;
-  const void* values;
-  std::size_t positions;  ///< ≥ 1
-  std::size_t head_dim;
-  float scale;
-  float* scores;  ///< room for `positions` floats
-  float* out;     ///< [head_dim]
+/// The KV cache of one head is cut into blocks of this many positions, a whole number of vectors on every
+/// instruction set. Keys lie transposed in a block, so that lanes are positions; values do not.
+inline constexpr std::size_t kKvBlock = 64;
+/// Positions whose attention is one partial result, whoever computes it: short enough that 16 threads share
+/// the 5 heads of a 2B model evenly from a thousand positions on, long enough that merging costs a hundredth.
+inline constexpr std::size_t kKvChunk = 4 * kKvBlock;
+
+/// Where the parts of a block lie, in bytes from its start:
+///   keys [head_dim][kKvBlock] at 0, values [kKvBlock][width]; int8: a float scale per position for each
+struct KvBlockLayout {
+  std::size_t width;  ///< head_dim rounded up to a multiple of 16; zeros beyond head_dim
+  std::size_t values;
+  std::size_t key_scales;    ///< 0: none
+  std::size_t value_scales;  ///< 0: none
+  std::size_t bytes;         ///< of a block
 };
+
+/// Writes a key and a value [head_dim] to position `slot` of a block.
+struct KvAppendArgs {
+  const float* key;
+  const float* value;
+  std::size_t head_dim;
+  std::byte* block;
+  KvBlockLayout layout;
+  std::size_t slot;  ///< < kKvBlock
+};
+
+/// The query heads that share a kv head, of tokens at positions that follow each other; the token at position
+/// p sees [0, p]. Of these, the positions of the chunks [chunk_begin, chunk_end): score_p = (q · K_p) ·
+/// scale, and the state is max score, Σ e^(score − max) and Σ e^(score − max) · V_p, which attention_finish
+/// makes a result of.
+struct AttentionArgs {
+  const float* query;        ///< [tokens][group][head_dim]
+  std::size_t query_stride;  ///< elements from token to token
+  std::size_t tokens;
+  std::size_t group;  ///< query heads to a kv head
+  std::size_t head_dim;
+  const std::byte* blocks;  ///< the first of the kv head's
+  KvBlockLayout layout;
+  std::size_t position;  ///< of the first token
+  std::size_t chunk_begin;
+  std::size_t chunk_end;  ///< the last token must see the last chunk
+  float scale;
+  float* state;    ///< attention_state_floats(tokens · group, width)
+  float* scratch;  ///< attention_scratch_floats(tokens · group, width), 64-byte aligned
+};
+
+/// softmax(score) · V from the states of all chunks: one after the other, `count` of them `stride` apart, or
+/// a single one of all chunks together. The first becomes the merged one.
+struct AttentionFinishArgs {
+  float* states;
+  std::size_t stride;
+  std::size_t count;
+  std::size_t tokens;
+  std::size_t group;
+  std::size_t head_dim;
+  std::size_t width;
+  std::size_t position;
+  float* out;  ///< [tokens][group][head_dim]
+  std::size_t out_stride;
+};
+
+[[gnu::always_inline]] constexpr std::size_t attention_state_floats(std::size_t rows, std::size_t width) {
+  return rows * (width + 2);
+}
+/// A block in float32, and queries, scores, a factor and a state for each row.
+[[gnu::always_inline]] constexpr std::size_t attention_scratch_floats(std::size_t rows, std::size_t width) {
+  return kKvBlock * width + rows * (width + kKvBlock + 1) + attention_state_floats(rows, width);
+}
 
 struct QuantizeResult {
   float scale;       ///< s = 127 / max(max|x|, 1e-5): q = clamp(round_half_even(x · s), −128, 127)

@@ -67,12 +67,12 @@ constexpr std::array kTernaryKernels {
       TernaryKernel{"tq2_0-generic", "generic", DType::TQ2_0, 0, generic::ternary_tq2_0},
 };
 
-#define STERNA_FLOAT_KERNELS(isa, required)                                                       \
-  FloatKernels {                                                                                  \
-#isa, required, isa::rms_norm, isa::quantize, isa::quantize16, isa::silu_mul, isa::relu2_mul, \
-        isa::gelu_mul, isa::add, isa::rope, isa::scale_rows, isa::f32_to_f16, isa::attention_f32, \
-        isa::attention_f16, isa::dense_f32, isa::dense_f16, isa::dense_bf16, isa::dense_q8_0,     \
-        isa::dense_q6_k, isa::dense_q4_0                                                          \
+#define STERNA_FLOAT_KERNELS(isa, required)                                                                  \
+  FloatKernels {                                                                                             \
+#isa, required, isa::rms_norm, isa::quantize, isa::quantize16, isa::silu_mul, isa::relu2_mul,            \
+        isa::gelu_mul, isa::add, isa::rope, isa::scale_rows, isa::attention_f32, isa::attention_f16,         \
+        isa::attention_i8, isa::attention_finish, isa::kv_append_f32, isa::kv_append_f16, isa::kv_append_i8, \
+        isa::dense_f32, isa::dense_f16, isa::dense_bf16, isa::dense_q8_0, isa::dense_q6_k, isa::dense_q4_0   \
   }
 /// A set that adds nothing to the float operations of the next one.
 constexpr FloatKernels inherited(std::string_view isa, CpuFeatures required) {
@@ -182,9 +182,9 @@ FloatKernels select_float_kernels(std::string_view forced) {
 void inherit_null_slots(FloatKernels& kernels, const FloatKernels& next) noexcept {
   using K = FloatKernels;
   inherit(kernels, next, &K::rms_norm, &K::quantize, &K::quantize16, &K::silu_mul, &K::relu2_mul,
-          &K::gelu_mul, &K::add, &K::rope, &K::scale_rows, &K::f32_to_f16, &K::attention_f32,
-          &K::attention_f16, &K::dense_f32, &K::dense_f16, &K::dense_bf16, &K::dense_q8_0, &K::dense_q6_k,
-          &K::dense_q4_0);
+          &K::gelu_mul, &K::add, &K::rope, &K::scale_rows, &K::attention_f32, &K::attention_f16,
+          &K::attention_i8, &K::attention_finish, &K::kv_append_f32, &K::kv_append_f16, &K::kv_append_i8,
+          &K::dense_f32, &K::dense_f16, &K::dense_bf16, &K::dense_q8_0, &K::dense_q6_k, &K::dense_q4_0);
 }
 
 void (*dense_kernel(const FloatKernels& kernels, DType dtype))(const DenseArgs&) {

@@ -57,9 +57,14 @@ struct FloatKernels {
   /// row_scales[r]). row_scales and bias may be null.
   void (*scale_rows)(const std::int32_t* in, float activation_scale, float weight_scale,
                      const float* row_scales, const float* bias, std::size_t n, float* out);
-  void (*f32_to_f16)(const float* in, std::size_t n, std::uint16_t* out);
+  /// One per element type of the KV cache
   void (*attention_f32)(const AttentionArgs& args);
   void (*attention_f16)(const AttentionArgs& args);
+  void (*attention_i8)(const AttentionArgs& args);
+  void (*attention_finish)(const AttentionFinishArgs& args);
+  void (*kv_append_f32)(const KvAppendArgs& args);
+  void (*kv_append_f16)(const KvAppendArgs& args);
+  void (*kv_append_i8)(const KvAppendArgs& args);
   /// One per dtype of a dense matrix; those of block types take activations in 16 bits
   void (*dense_f32)(const DenseArgs& args);
   void (*dense_f16)(const DenseArgs& args);

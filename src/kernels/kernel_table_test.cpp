@@ -116,8 +116,10 @@ TEST_F(KernelTable, NoSlotIsNullAfterSelection) {
       EXPECT_NE(dense_kernel(kernels, dtype), nullptr) << name(dtype);
     }
     EXPECT_TRUE(kernels.rms_norm && kernels.quantize && kernels.silu_mul && kernels.relu2_mul &&
-                kernels.gelu_mul && kernels.add && kernels.rope && kernels.scale_rows && kernels.f32_to_f16 &&
-                kernels.attention_f32 && kernels.attention_f16);
+                kernels.gelu_mul && kernels.add && kernels.rope && kernels.scale_rows &&
+                kernels.attention_f32 && kernels.attention_f16 && kernels.attention_i8 &&
+                kernels.attention_finish && kernels.kv_append_f32 && kernels.kv_append_f16 &&
+                kernels.kv_append_i8);
     EXPECT_EQ(dense_kernel(kernels, DType::Q2_0), nullptr);
   }
 }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "base/checked.hpp"
 #include "tensor/dequantize.hpp"
@@ -15,6 +14,9 @@ namespace {
 constexpr std::size_t kRowChunk = 64;
 // Threads split the rows of a product in these steps: kernels work on several rows at a time.
 constexpr std::size_t kRowGrain = 16;
+// Query rows that share the keys and values of a block: while it is used, 64 of 128 elements, their scores,
+// the block in float32 and their results are 112 KB, inside the L2 cache.
+constexpr std::size_t kAttentionRows = 64;
 
 /// The columns of the widest matrix whose kernel takes activations in 16 bits, or 0.
 std::size_t widest_codes16(const Weights& weights) {
@@ -41,9 +43,12 @@ Forward::Forward(const ModelConfig& config, const Weights& weights, const FloatK
       kernels_(kernels),
       pool_(pool),
       rope_(config.rope),
+      cache_type_(options.kv),
       cache_(config, options.context, options.kv),
       query_size_(std::size_t{config.heads} * config.head_dim),
       kv_size_(std::size_t{config.kv_heads} * config.head_dim),
+      group_(config.heads / config.kv_heads),
+      tile_tokens_(std::clamp<std::size_t>(kAttentionRows / group_, 1, options.batch)),
       widest_(std::max({std::size_t{config.hidden}, std::size_t{config.ffn}, query_size_})),
       padded_(round_up(widest_, kActivationPadding)),
       widest16_(widest_codes16(weights)) {
@@ -69,8 +74,15 @@ Forward::Forward(const ModelConfig& config, const Weights& weights, const FloatK
     cosines_ = arena.array<float>(batch * rope_.size());
     sines_ = arena.array<float>(batch * rope_.size());
     sums_ = arena.array<std::int32_t>(threads * batch * kRowChunk);
-    scores_ = arena.array<float>(threads * options.context);
+    const std::size_t rows = tile_tokens_ * group_;
+    const std::size_t chunks = ceil_div<std::size_t>(options.context, kKvChunk);
+    state_floats_ = attention_state_floats(rows, cache_.layout().width);
+    scratch_floats_ = round_up<std::size_t>(attention_scratch_floats(rows, cache_.layout().width), 16);
+    states_ =
+        arena.array<float>(state_floats_ * std::max(threads, threads > 1 ? chunks * config.kv_heads : 0));
+    scratch_ = arena.array<float>(scratch_floats_ * threads);
   });
+  chunks_left_ = std::make_unique<std::atomic<std::uint32_t>[]>(config.kv_heads);
 }
 
 bool Forward::run(std::span<const std::int32_t> tokens, std::uint32_t position,
@@ -166,6 +178,9 @@ void Forward::ffn_block(const Layer& layer) {
 }
 
 void Forward::append_keys_and_values(std::size_t layer, std::uint32_t position) {
+  const auto append = cache_type_ == KvType::F16  ? kernels_.kv_append_f16
+                      : cache_type_ == KvType::I8 ? kernels_.kv_append_i8
+                                                  : kernels_.kv_append_f32;
   for_each_token([&](std::size_t t) {
     const float* cosines = cosines_.data() + t * rope_.size();
     const float* sines = sines_.data() + t * rope_.size();
@@ -177,41 +192,78 @@ void Forward::append_keys_and_values(std::size_t layer, std::uint32_t position) 
       float* key = key_.data() + t * kv_size_ + head * d;
       const float* value = value_.data() + t * kv_size_ + head * d;
       kernels_.rope(key, cosines, sines, d);
-      std::byte* cached_key = cache_.key(layer, head, position + t);
-      std::byte* cached_value = cache_.value(layer, head, position + t);
-      if (cache_.type() == KvType::F16) {
-        kernels_.f32_to_f16(key, d, reinterpret_cast<std::uint16_t*>(cached_key));
-        kernels_.f32_to_f16(value, d, reinterpret_cast<std::uint16_t*>(cached_value));
-      } else {
-        std::memcpy(cached_key, key, d * sizeof(float));
-        std::memcpy(cached_value, value, d * sizeof(float));
-      }
+      append({.key = key,
+              .value = value,
+              .head_dim = d,
+              .block = cache_.head(layer, head) + (position + t) / kKvBlock * cache_.layout().bytes,
+              .layout = cache_.layout(),
+              .slot = (position + t) % kKvBlock});
     }
   });
 }
 
 void Forward::attend(std::size_t layer, std::uint32_t position) {
   const std::size_t d = config_.head_dim;
-  const std::size_t group = config_.heads / config_.kv_heads;
-  const float scale = 1.0f / std::sqrt(static_cast<float>(d));
-  const auto attention = cache_.type() == KvType::F16 ? kernels_.attention_f16 : kernels_.attention_f32;
-  const std::size_t context = scores_.size() / pool_.size();
-  // Head by head, not token by token: later tokens see more positions, and this deals every thread early and
-  // late ones.
-  pool_.parallel_for(config_.heads * tokens_, 1, [&](std::size_t begin, std::size_t end, unsigned thread) {
-    for (std::size_t item = begin; item < end; ++item) {
-      const std::size_t head = item / tokens_;
-      const std::size_t t = item % tokens_;
-      attention({.query = query_.data() + t * query_size_ + head * d,
-                 .keys = cache_.key(layer, head / group, 0),
-                 .values = cache_.value(layer, head / group, 0),
-                 .positions = position + t + 1,
-                 .head_dim = d,
-                 .scale = scale,
-                 .scores = scores_.data() + thread * context,
-                 .out = attended_.data() + t * query_size_ + head * d});
-    }
-  });
+  const std::size_t width = cache_.layout().width;
+  const std::size_t tiles = ceil_div(tokens_, tile_tokens_);
+  const std::size_t chunks = ceil_div(position + tokens_, kKvChunk);
+  const auto attention = cache_type_ == KvType::F16  ? kernels_.attention_f16
+                         : cache_type_ == KvType::I8 ? kernels_.attention_i8
+                                                     : kernels_.attention_f32;
+  // One tile does not occupy every thread: its chunks are dealt too, and who finishes the last of a head
+  // merges them.
+  const bool split = tiles == 1 && chunks > 1 && pool_.size() > 1;
+  const std::size_t parts = split ? chunks : tiles;
+  for (std::size_t head = 0; split && head < config_.kv_heads; ++head) {
+    chunks_left_[head].store(static_cast<std::uint32_t>(chunks), std::memory_order_relaxed);
+  }
+  const auto work = [&](std::size_t item, unsigned thread) {
+    const std::size_t head = item / parts;
+    const std::size_t part = item % parts;
+    // Late tiles see most and go first, so that no thread is left with a long one at the end.
+    const std::size_t first = split ? 0 : (tiles - 1 - part) * tile_tokens_;
+    const std::size_t count = std::min(tile_tokens_, tokens_ - first);
+    const std::size_t offset = first * query_size_ + head * group_ * d;
+    float* states = states_.data() + (split ? head * chunks : thread) * state_floats_;
+    attention({.query = query_.data() + offset,
+               .query_stride = query_size_,
+               .tokens = count,
+               .group = group_,
+               .head_dim = d,
+               .blocks = cache_.head(layer, head),
+               .layout = cache_.layout(),
+               .position = position + first,
+               .chunk_begin = split ? part : 0,
+               .chunk_end = split ? part + 1 : ceil_div(position + first + count, kKvChunk),
+               .scale = 1.0f / std::sqrt(static_cast<float>(d)),
+               .state = split ? states + part * state_floats_ : states,
+               .scratch = scratch_.data() + thread * scratch_floats_});
+    if (split && chunks_left_[head].fetch_sub(1, std::memory_order_acq_rel) > 1) return;
+    kernels_.attention_finish({.states = states,
+                               .stride = state_floats_,
+                               .count = split ? chunks : 1,
+                               .tokens = count,
+                               .group = group_,
+                               .head_dim = d,
+                               .width = width,
+                               .position = position + first,
+                               .out = attended_.data() + offset,
+                               .out_stride = query_size_});
+  };
+  deal(config_.kv_heads * parts, work);
+}
+
+/// work(item, thread) for every item, each thread taking the next when it is done with one.
+void Forward::deal(std::size_t items, FunctionRef<void(std::size_t item, unsigned thread)> work) {
+  next_item_.store(0, std::memory_order_relaxed);
+  pool_.parallel_for(std::min<std::size_t>(items, pool_.size()), 1,
+                     [&](std::size_t, std::size_t, unsigned thread) {
+                       for (;;) {
+                         const std::size_t item = next_item_.fetch_add(1, std::memory_order_relaxed);
+                         if (item >= items) return;
+                         work(item, thread);
+                       }
+                     });
 }
 
 void Forward::for_each_token(FunctionRef<void(std::size_t token)> work) {

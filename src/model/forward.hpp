@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <span>
 
 #include "kernels/kernel_table.hpp"
@@ -61,6 +62,7 @@ class Forward {
   void ffn_block(const Layer& layer);
   void append_keys_and_values(std::size_t layer, std::uint32_t position);
   void attend(std::size_t layer, std::uint32_t position);
+  void deal(std::size_t items, FunctionRef<void(std::size_t item, unsigned thread)> work);
   void for_each_token(FunctionRef<void(std::size_t token)> work);
   void normalise(const float* x, std::size_t stride, const std::vector<float>& weight, float eps,
                  std::size_t n);
@@ -75,14 +77,17 @@ class Forward {
   const FloatKernels& kernels_;
   ThreadPool& pool_;
   RopeAngles rope_;
+  KvType cache_type_;
   KvCache cache_;
   std::size_t tokens_ = 0;  ///< of the current run
 
-  std::size_t query_size_;  ///< heads · head_dim
-  std::size_t kv_size_;     ///< kv_heads · head_dim
-  std::size_t widest_;      ///< the longest input row of any product
-  std::size_t padded_;      ///< the same, padded for the kernels
-  std::size_t widest16_;    ///< the longest input row of a matrix of a block type
+  std::size_t query_size_;   ///< heads · head_dim
+  std::size_t kv_size_;      ///< kv_heads · head_dim
+  std::size_t group_;        ///< query heads to a kv head
+  std::size_t tile_tokens_;  ///< tokens of a prompt whose attention is computed together
+  std::size_t widest_;       ///< the longest input row of any product
+  std::size_t padded_;       ///< the same, padded for the kernels
+  std::size_t widest16_;     ///< the longest input row of a matrix of a block type
 
   Arena arena_;
   std::span<float> x_;                 ///< [batch, hidden]: the residual stream
@@ -96,7 +101,12 @@ class Forward {
   std::span<float> query_, key_, value_, attended_, gate_, up_, delta_, final_;
   std::span<float> cosines_, sines_;  ///< [batch, head_dim / 2]
   std::span<std::int32_t> sums_;      ///< [threads, batch, kRowChunk]
-  std::span<float> scores_;           ///< [threads, context]
+  std::size_t state_floats_ = 0;      ///< of a tile's attention after some positions
+  std::size_t scratch_floats_ = 0;    ///< of a thread's attention
+  std::span<float> states_;           ///< [threads or kv_heads · chunks, state_floats]
+  std::span<float> scratch_;          ///< [threads, scratch_floats]
+  std::unique_ptr<std::atomic<std::uint32_t>[]> chunks_left_;  ///< [kv_heads]
+  std::atomic<std::size_t> next_item_{0};
   const float* current_input_ = nullptr;
 };
 

@@ -3,42 +3,39 @@
 
 #include <cstdint>
 
+#include "base/checked.hpp"
+#include "kernels/kv_layout.hpp"
 #include "memory/aligned_buffer.hpp"
 #include "sterna/model.hpp"
 
 namespace sterna {
 
-/// [layer][kv head][position][head_dim], so that an attention head reads its positions in one stream.
+/// [layer][kv head][block of kKvBlock positions], so that an attention head reads its positions in one
+/// stream.
 class KvCache {
  public:
   KvCache(const ModelConfig& config, std::uint32_t capacity, KvType type)
-      : type_(type),
-        row_bytes_(config.head_dim * (type == KvType::F16 ? std::size_t{2} : std::size_t{4})),
-        head_bytes_(row_bytes_ * capacity),
-        layer_bytes_(head_bytes_ * config.kv_heads),
-        keys_(layer_bytes_ * config.layers),
-        values_(layer_bytes_ * config.layers) {}
+      : layout_(kv_block_layout(config.head_dim, element_bytes(type), type == KvType::I8)),
+        kv_heads_(config.kv_heads),
+        head_bytes_(layout_.bytes * ceil_div<std::size_t>(capacity, kKvBlock)),
+        blocks_(head_bytes_ * config.kv_heads * config.layers) {}
 
-  KvType type() const noexcept { return type_; }
-  std::byte* key(std::size_t layer, std::size_t head, std::size_t position) const noexcept {
-    return keys_.data() + offset(layer, head, position);
+  const KvBlockLayout& layout() const noexcept { return layout_; }
+  /// The blocks of a head.
+  std::byte* head(std::size_t layer, std::size_t head) const noexcept {
+    return blocks_.data() + (layer * kv_heads_ + head) * head_bytes_;
   }
-  std::byte* value(std::size_t layer, std::size_t head, std::size_t position) const noexcept {
-    return values_.data() + offset(layer, head, position);
-  }
-  std::uint64_t bytes() const noexcept { return keys_.size() + values_.size(); }
+  std::uint64_t bytes() const noexcept { return blocks_.size(); }
 
  private:
-  std::size_t offset(std::size_t layer, std::size_t head, std::size_t position) const noexcept {
-    return layer * layer_bytes_ + head * head_bytes_ + position * row_bytes_;
+  static std::size_t element_bytes(KvType type) noexcept {
+    return type == KvType::F32 ? 4 : type == KvType::F16 ? 2 : 1;
   }
 
-  KvType type_;
-  std::size_t row_bytes_;
+  KvBlockLayout layout_;
+  std::size_t kv_heads_;
   std::size_t head_bytes_;
-  std::size_t layer_bytes_;
-  AlignedBuffer keys_;
-  AlignedBuffer values_;
+  AlignedBuffer blocks_;
 };
 
 }  // namespace sterna

@@ -39,7 +39,7 @@ bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
 
 TEST(Determinism, ThreadsAndBatchChangeNoBit) {
   const auto model = small_model();
-  for (const KvType kv : {KvType::F32, KvType::F16}) {
+  for (const KvType kv : {KvType::F32, KvType::F16, KvType::I8}) {
     const auto expected = logits_of(model, {.context = 64, .batch = 64, .threads = 1, .kv = kv}, 50);
     for (const unsigned threads : {1u, 2u, 3u}) {
       for (const std::uint32_t batch : {1u, 7u, 64u}) {
@@ -48,6 +48,20 @@ TEST(Determinism, ThreadsAndBatchChangeNoBit) {
             << threads << " threads, batch " << batch;
       }
     }
+  }
+}
+
+TEST(Determinism, SplittingALongContextChangesNoBit) {
+  const auto model = small_model();
+  constexpr std::size_t kTokens = 600;  // three chunks of the KV cache
+  for (const KvType kv : {KvType::F32, KvType::F16, KvType::I8}) {
+    const auto expected = logits_of(model, {.context = 700, .batch = 600, .threads = 1, .kv = kv}, kTokens);
+    EXPECT_TRUE(same_bits(expected,
+                          logits_of(model, {.context = 600, .batch = 256, .threads = 3, .kv = kv}, kTokens)));
+    EXPECT_TRUE(
+        same_bits(expected, logits_of(model, {.context = 600, .batch = 5, .threads = 4, .kv = kv}, kTokens)));
+    EXPECT_TRUE(
+        same_bits(expected, logits_of(model, {.context = 601, .batch = 1, .threads = 2, .kv = kv}, kTokens)));
   }
 }
 

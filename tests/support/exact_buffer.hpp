@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <new>
 #include <span>
+#include <utility>
 
 namespace sterna::testing {
 
@@ -13,9 +14,10 @@ class ExactBuffer {
   static constexpr std::align_val_t kAlignment{64};
 
   explicit ExactBuffer(std::size_t n) : values_(new (kAlignment) T[n]{}), size_(n) {}
+  ExactBuffer(ExactBuffer&& other) noexcept
+      : values_(std::exchange(other.values_, nullptr)), size_(std::exchange(other.size_, 0)) {}
   ~ExactBuffer() { ::operator delete[](values_, kAlignment); }
-  ExactBuffer(const ExactBuffer&) = delete;
-  ExactBuffer& operator=(const ExactBuffer&) = delete;
+  ExactBuffer& operator=(ExactBuffer&&) = delete;
 
   T* data() noexcept { return values_; }
   const T* data() const noexcept { return values_; }

@@ -24,7 +24,6 @@ using Json = nlohmann::ordered_json;
 struct Args {
   ModelArgs model;
   BenchOptions bench{{128, 512}, {128}, {}, 3, {}};
-  std::string kv = "f32";
   bool json = false;
 };
 
@@ -74,7 +73,7 @@ Json report_of(const Args& args, const Model& model, const BenchReport& report) 
           {"processor", cpu_info().name},
           {"last_level_cache_bytes", last_level_cache_bytes()},
           {"batch", args.bench.session.batch},
-          {"kv", args.kv},
+          {"kv", to_string(args.bench.session.kv)},
           {"repetitions", args.bench.repetitions},
           {"verified", true},  // run_bench throws otherwise
           {"results", results},
@@ -131,7 +130,6 @@ int run(Args args) {
   if (bench.prompts.empty() && bench.generated.empty()) {
     throw Error(ErrorCategory::InvalidArgument, "nothing to measure: -p and -n are both 0");
   }
-  bench.session.kv = args.kv == "f16" ? KvType::F16 : KvType::F32;
   args.model.threads = bench.threads.back();
   const auto model = load_model(args.model);
   BenchReport report;
@@ -171,9 +169,7 @@ Action setup_bench(CLI::App& app) {
   app.add_option("--batch", bench.session.batch, "Prompt tokens evaluated together (256)")
       ->option_text("N")
       ->check(CLI::Range(1u, 65536u));
-  app.add_option("--kv", args->kv, "Type of the key and value cache (f32)")
-      ->option_text("f32|f16")
-      ->check(CLI::IsMember({"f32", "f16"}));
+  add_kv_option(app, bench.session.kv);
   add_json_flag(app, args->json);
   add_model_options(app, args->model, ThreadsOption::Leave);
   app.footer(

@@ -1,7 +1,10 @@
 #include "support/options.hpp"
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <fstream>
+#include <map>
 
 #include "sterna/error.hpp"
 #include "support/bundled_model.hpp"
@@ -12,6 +15,9 @@ namespace {
 
 constexpr auto kModel = "Model";
 constexpr auto kSession = "Evaluation";
+
+const std::map<std::string, KvType> kKvTypes{
+    {"f32", KvType::F32}, {"f16", KvType::F16}, {"int8", KvType::I8}};
 
 bool is_gguf(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -72,15 +78,28 @@ std::shared_ptr<const Model> load_model(const ModelArgs& args) {
   return Model::load(model_path(args), options);
 }
 
+void add_kv_option(CLI::App& app, KvType& kv) {
+  app.add_option_function<std::string>(
+         "--kv", [&kv](const std::string& name) { kv = kKvTypes.at(name); },
+         fmt::format("Type of the key and value cache; int8 takes a quarter of f32 ({})", to_string(kv)))
+      ->option_text("f32|f16|int8")
+      ->check(CLI::IsMember(kKvTypes))
+      ->group(kSession);
+}
+
+std::string_view to_string(KvType kv) noexcept {
+  for (const auto& [name, type] : kKvTypes) {
+    if (type == kv) return name;
+  }
+  return "?";
+}
+
 void add_session_options(CLI::App& app, SessionArgs& args, ContextOption context) {
   app.add_option("--batch", args.batch, "Prompt tokens evaluated together (256)")
       ->option_text("N")
       ->check(CLI::Range(1u, 65536u))
       ->group(kSession);
-  app.add_option("--kv", args.kv, "Type of the key and value cache; f16 halves its memory (f32)")
-      ->option_text("f32|f16")
-      ->check(CLI::IsMember({"f32", "f16"}))
-      ->group(kSession);
+  add_kv_option(app, args.kv);
   if (context == ContextOption::Leave) return;
   app.add_option("-c,--ctx", args.context, "Tokens of context (0: what the model was trained for)")
       ->option_text("N")
@@ -95,7 +114,7 @@ SessionOptions session_options(const SessionArgs& args, const ModelArgs& model) 
   options.context = args.context;
   options.batch = args.batch;
   options.threads = model.threads;
-  options.kv = args.kv == "f16" ? KvType::F16 : KvType::F32;
+  options.kv = args.kv;
   options.context_shift = args.context_shift;
   return options;
 }

@@ -39,11 +39,15 @@ void add_json_flag(CLI::App& app, bool& json);
 std::string model_path(const ModelArgs& args);
 std::shared_ptr<const Model> load_model(const ModelArgs& args);
 
+/// --kv: the type of the key and value cache.
+void add_kv_option(CLI::App& app, KvType& kv);
+std::string_view to_string(KvType kv) noexcept;
+
 /// How much of a text a session holds and how it evaluates it.
 struct SessionArgs {
   std::uint32_t context = 0;
   std::uint32_t batch = SessionOptions{}.batch;
-  std::string kv = "f32";
+  KvType kv = SessionOptions{}.kv;
   bool context_shift = false;
 };
 

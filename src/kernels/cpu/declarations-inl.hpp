@@ -15,10 +15,14 @@ void add(float* acc, const float* x, std::size_t n);
 void rope(float* x, const float* cosines, const float* sines, std::size_t n);
 void scale_rows(const std::int32_t* in, float activation_scale, float weight_scale, const float* row_scales,
                 const float* bias, std::size_t n, float* out);
-void f32_to_f16(const float* in, std::size_t n, std::uint16_t* out);
 
 void attention_f32(const AttentionArgs& args);
 void attention_f16(const AttentionArgs& args);
+void attention_i8(const AttentionArgs& args);
+void attention_finish(const AttentionFinishArgs& args);
+void kv_append_f32(const KvAppendArgs& args);
+void kv_append_f16(const KvAppendArgs& args);
+void kv_append_i8(const KvAppendArgs& args);
 
 void dense_f32(const DenseArgs& args);
 void dense_f16(const DenseArgs& args);

@@ -107,13 +107,3 @@ void scale_rows(const std::int32_t* in, float activation_scale, float weight_sca
     store(out + i, scaled(load_i32(last), i, n - i), n - i);
   }
 }
-
-void f32_to_f16(const float* in, std::size_t n, std::uint16_t* out) {
-  std::size_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) store_f16(out + i, load(in + i));
-  if (i < n) {
-    std::uint16_t last[kLanes];
-    store_f16(last, load(in + i, n - i));
-    for (std::size_t j = 0; i + j < n; ++j) out[i + j] = last[j];
-  }
-}

@@ -10,7 +10,6 @@ namespace sterna::avx2 {
 #include "kernels/cpu/declarations-inl.hpp"
 #include "kernels/cpu/avx2/simd.hpp"
 #include "kernels/cpu/math-inl.hpp"
-#include "kernels/cpu/weights-inl.hpp"
 #include "kernels/cpu/attention-inl.hpp"
 // clang-format on
 

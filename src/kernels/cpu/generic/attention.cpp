@@ -8,7 +8,6 @@ namespace sterna::generic {
 #include "kernels/cpu/declarations-inl.hpp"
 #include "kernels/cpu/generic/simd.hpp"
 #include "kernels/cpu/math-inl.hpp"
-#include "kernels/cpu/weights-inl.hpp"
 #include "kernels/cpu/attention-inl.hpp"
 // clang-format on
 

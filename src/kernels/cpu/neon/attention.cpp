@@ -10,7 +10,6 @@ namespace sterna::neon {
 #include "kernels/cpu/declarations-inl.hpp"
 #include "kernels/cpu/neon/simd.hpp"
 #include "kernels/cpu/math-inl.hpp"
-#include "kernels/cpu/weights-inl.hpp"
 #include "kernels/cpu/attention-inl.hpp"
 // clang-format on
 

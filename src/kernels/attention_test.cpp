@@ -1,0 +1,481 @@
+// Attention and the blocks of the KV cache: every instruction set against a naive one in the same order of
+// operations by equality of bits, and that against double precision.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include "base/checked.hpp"
+#include "base/half.hpp"
+#include "kernels/kernel_table.hpp"
+#include "kernels/kv_layout.hpp"
+#include "kernels/reference.hpp"
+#include "memory/aligned_buffer.hpp"
+#include "support/exact_buffer.hpp"
+
+namespace sterna {
+
+namespace naive {
+// The exponential function of the engine, one number at a time.
+// clang-format off
+#include "kernels/cpu/generic/simd.hpp"
+#include "kernels/cpu/math-inl.hpp"
+// clang-format on
+
+float exponential_of(float x) {
+  return exponential(splat(x))[0];
+}
+}  // namespace naive
+
+namespace {
+
+using testing::ExactBuffer;
+using Random = std::mt19937;
+using Floats = std::vector<float>;
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
+
+/// A copy in memory of exactly its size.
+ExactBuffer<float> exactly(const float* from, std::size_t n) {
+  ExactBuffer<float> copy(n);
+  std::copy(from, from + n, copy.begin());
+  return copy;
+}
+
+/// A way to store the cache, and the kernels of it.
+struct CacheType {
+  const char* name;
+  std::size_t bytes;
+  void (*FloatKernels::*append)(const KvAppendArgs&);
+  void (*FloatKernels::*attention)(const AttentionArgs&);
+};
+constexpr CacheType kF32{"f32", 4, &FloatKernels::kv_append_f32, &FloatKernels::attention_f32};
+constexpr CacheType kF16{"f16", 2, &FloatKernels::kv_append_f16, &FloatKernels::attention_f16};
+constexpr CacheType kI8{"int8", 1, &FloatKernels::kv_append_i8, &FloatKernels::attention_i8};
+constexpr CacheType kTypes[] = {kF32, kF16, kI8};
+
+/// Keys and values of one kv head, as they went in and as they are kept.
+struct Cache {
+  Cache(const FloatKernels& kernels, const CacheType& cache_type, std::size_t dim, std::size_t n)
+      : type(cache_type),
+        head_dim(dim),
+        positions(n),
+        keys(n * dim),
+        values(n * dim),
+        layout(kv_block_layout(dim, type.bytes, type.bytes == 1)),
+        blocks(layout.bytes * ceil_div(n, kKvBlock)),
+        kernels_(kernels) {}
+
+  void append_all() {
+    for (std::size_t p = 0; p < positions; ++p) {
+      const auto key = exactly(&keys[p * head_dim], head_dim);
+      const auto value = exactly(&values[p * head_dim], head_dim);
+      (kernels_.*type.append)({key.data(), value.data(), head_dim,
+                               blocks.data() + p / kKvBlock * layout.bytes, layout, p % kKvBlock});
+    }
+  }
+  const std::byte* block(std::size_t p) const { return blocks.data() + p / kKvBlock * layout.bytes; }
+  float element(const std::byte* at) const {
+    if (type.bytes == 1) return static_cast<float>(static_cast<std::int8_t>(*at));
+    if (type.bytes == 4) {
+      float v;
+      std::memcpy(&v, at, sizeof v);
+      return v;
+    }
+    std::uint16_t half;
+    std::memcpy(&half, at, sizeof half);
+    return f16_to_f32(half);
+  }
+  /// Without their scales.
+  float key(std::size_t p, std::size_t i) const {
+    return element(block(p) + (i * kKvBlock + p % kKvBlock) * type.bytes);
+  }
+  float value(std::size_t p, std::size_t i) const {
+    return element(block(p) + layout.values + (p % kKvBlock * layout.width + i) * type.bytes);
+  }
+  float scale(std::size_t offset, std::size_t p) const {
+    if (offset == 0) return 1.0f;
+    float v;
+    std::memcpy(&v, block(p) + offset + p % kKvBlock * sizeof(float), sizeof v);
+    return v;
+  }
+  float key_scale(std::size_t p) const { return scale(layout.key_scales, p); }
+  float value_scale(std::size_t p) const { return scale(layout.value_scales, p); }
+
+  CacheType type;
+  std::size_t head_dim;
+  std::size_t positions;
+  Floats keys;  ///< [positions][head_dim]
+  Floats values;
+  KvBlockLayout layout;
+  AlignedBuffer blocks;
+
+ private:
+  const FloatKernels& kernels_;
+};
+
+void fill(Floats& values, Random& random, float deviation = 1.0f) {
+  std::normal_distribution<float> normal(0.0f, deviation);
+  for (float& v : values) v = normal(random);
+}
+
+// ---- what is computed -------------------------------------------------------------------------------------
+
+struct NaiveState {
+  explicit NaiveState(std::size_t head_dim) : sums(head_dim) {}
+  float max = -std::numeric_limits<float>::max();
+  float total = 0;
+  Floats sums;
+};
+
+/// The formulas at the top of cpu/attention-inl.hpp, one operation at a time.
+Floats naive_attention(const Cache& cache, const float* query, std::size_t positions, float scale) {
+  const std::size_t dim = cache.head_dim;
+  NaiveState all(dim);
+  for (std::size_t chunk = 0; chunk < positions; chunk += kKvChunk) {
+    NaiveState state(dim);
+    const std::size_t chunk_end = std::min(positions, chunk + kKvChunk);
+    for (std::size_t begin = chunk; begin < chunk_end; begin += kKvBlock) {
+      const std::size_t count = std::min(kKvBlock, positions - begin);
+      Floats e(count);
+      float max = state.max;
+      for (std::size_t p = 0; p < count; ++p) {
+        for (std::size_t i = 0; i < dim; ++i) e[p] += query[i] * scale * cache.key(begin + p, i);
+        if (cache.type.bytes == 1) e[p] *= cache.key_scale(begin + p);
+        max = e[p] > max ? e[p] : max;
+      }
+      for (float& x : e) x = naive::exponential_of(x - max);
+      const float factor = naive::exponential_of(state.max - max);
+      state.total = state.total * factor + reference::dot(e.data(), Floats(count, 1.0f).data(), count);
+      state.max = max;
+      for (std::size_t i = 0; i < dim; ++i) {
+        float sum = 0;
+        for (std::size_t p = 0; p < count; ++p) {
+          const float weight = cache.type.bytes == 1 ? e[p] * cache.value_scale(begin + p) : e[p];
+          sum += weight * cache.value(begin + p, i);
+        }
+        state.sums[i] = state.sums[i] * factor + sum;
+      }
+    }
+    if (chunk == 0) {
+      all = state;
+      continue;
+    }
+    const float max = std::max(all.max, state.max);
+    const float a = naive::exponential_of(all.max - max);
+    const float b = naive::exponential_of(state.max - max);
+    all.max = max;
+    all.total = all.total * a + state.total * b;
+    for (std::size_t i = 0; i < dim; ++i) all.sums[i] = all.sums[i] * a + state.sums[i] * b;
+  }
+  for (float& sum : all.sums) sum /= all.total;
+  return all.sums;
+}
+
+std::vector<double> exact_attention(const Cache& cache, const float* query, std::size_t positions,
+                                    float scale) {
+  std::vector<double> e(positions), out(cache.head_dim);
+  for (std::size_t p = 0; p < positions; ++p) {
+    for (std::size_t i = 0; i < cache.head_dim; ++i) {
+      e[p] += static_cast<double>(query[i]) * scale * cache.key(p, i) * cache.key_scale(p);
+    }
+  }
+  const double max = *std::max_element(e.begin(), e.end());
+  double total = 0;
+  for (double& x : e) total += x = std::exp(x - max);
+  for (std::size_t p = 0; p < positions; ++p) {
+    const double weight = e[p] / total * cache.value_scale(p);
+    for (std::size_t i = 0; i < cache.head_dim; ++i) out[i] += weight * cache.value(p, i);
+  }
+  return out;
+}
+
+// ---- the kernels ------------------------------------------------------------------------------------------
+
+/// Queries of the last `tokens` positions of a cache, all heads of a group.
+struct Queries {
+  Queries(const Cache& cache, std::size_t n, std::size_t heads, Random& random)
+      : tokens(n), group(heads), head_dim(cache.head_dim), data(n * heads * head_dim) {
+    fill(data, random, 2.0f);
+  }
+  const float* row(std::size_t t, std::size_t g) const { return &data[(t * group + g) * head_dim]; }
+
+  std::size_t tokens;
+  std::size_t group;
+  std::size_t head_dim;
+  Floats data;
+};
+
+struct Split {
+  std::size_t tokens;  ///< at once
+  bool chunks;         ///< each by itself, merged at the end
+};
+
+Floats run(const FloatKernels& kernels, const Cache& cache, const Queries& queries, float scale,
+           Split split) {
+  const std::size_t stride = queries.group * cache.head_dim;
+  Floats out(queries.tokens * stride);
+  for (std::size_t first = 0; first < queries.tokens; first += split.tokens) {
+    const std::size_t tokens = std::min(split.tokens, queries.tokens - first);
+    const std::size_t rows = tokens * queries.group;
+    const std::size_t position = cache.positions - queries.tokens + first;
+    const std::size_t chunks = ceil_div(position + tokens, kKvChunk);
+    const std::size_t floats = attention_state_floats(rows, cache.layout.width);
+    const std::size_t states = split.chunks ? chunks : 1;
+    ExactBuffer<float> state(floats * states);
+    ExactBuffer<float> scratch(attention_scratch_floats(rows, cache.layout.width));
+    std::fill(state.begin(), state.end(), kNaN);  // what was there must not matter
+    std::fill(scratch.begin(), scratch.end(), kNaN);
+    const auto query = exactly(queries.row(first, 0), tokens * stride);
+    for (std::size_t i = states; i-- > 0;) {
+      (kernels.*cache.type.attention)({.query = query.data(),
+                                       .query_stride = stride,
+                                       .tokens = tokens,
+                                       .group = queries.group,
+                                       .head_dim = cache.head_dim,
+                                       .blocks = cache.blocks.data(),
+                                       .layout = cache.layout,
+                                       .position = position,
+                                       .chunk_begin = split.chunks ? i : 0,
+                                       .chunk_end = split.chunks ? i + 1 : chunks,
+                                       .scale = scale,
+                                       .state = state.data() + i * floats,
+                                       .scratch = scratch.data()});
+    }
+    ExactBuffer<float> result(tokens * stride);
+    kernels.attention_finish({.states = state.data(),
+                              .stride = floats,
+                              .count = states,
+                              .tokens = tokens,
+                              .group = queries.group,
+                              .head_dim = cache.head_dim,
+                              .width = cache.layout.width,
+                              .position = position,
+                              .out = result.data(),
+                              .out_stride = stride});
+    std::copy(result.begin(), result.end(), out.begin() + static_cast<std::ptrdiff_t>(first * stride));
+  }
+  return out;
+}
+
+/// Equal bits; any NaN equals any other.
+void expect_same(const float* found, const float* expected, std::size_t n, const std::string& what) {
+  for (std::size_t i = 0; i < n; ++i) {
+    if (std::isnan(found[i]) && std::isnan(expected[i])) continue;
+    ASSERT_EQ(std::bit_cast<std::uint32_t>(found[i]), std::bit_cast<std::uint32_t>(expected[i]))
+        << what << ": element " << i << " of " << n << ": " << found[i] << " for " << expected[i];
+  }
+}
+
+class Attention : public ::testing::TestWithParam<FloatKernels> {
+ protected:
+  void SetUp() override {
+    if (!supported(GetParam().required)) GTEST_SKIP() << "not on this processor";
+  }
+
+  Cache random_cache(const CacheType& type, std::size_t head_dim, std::size_t positions) {
+    Cache cache(kernels_, type, head_dim, positions);
+    fill(cache.keys, random_);
+    fill(cache.values, random_);
+    cache.append_all();
+    return cache;
+  }
+
+  /// Every token and head is what the naive loop gives, however the work is split.
+  void expect_naive(const Cache& cache, const Queries& queries, float scale) {
+    Floats expected;
+    for (std::size_t t = 0; t < queries.tokens; ++t) {
+      for (std::size_t g = 0; g < queries.group; ++g) {
+        const Floats row =
+            naive_attention(cache, queries.row(t, g), cache.positions - queries.tokens + t + 1, scale);
+        expected.insert(expected.end(), row.begin(), row.end());
+      }
+    }
+    for (const Split split : {Split{queries.tokens, false}, Split{queries.tokens, true}, Split{1, false},
+                              Split{1, true}, Split{1 + queries.tokens / 2, false}}) {
+      const Floats found = run(kernels_, cache, queries, scale, split);
+      ASSERT_NO_FATAL_FAILURE(expect_same(found.data(), expected.data(), expected.size(), cache.type.name))
+          << "head_dim " << cache.head_dim << " positions " << cache.positions << " tokens " << queries.tokens
+          << " group " << queries.group << ", " << split.tokens << " tokens at once"
+          << (split.chunks ? ", chunk by chunk" : "");
+    }
+  }
+
+  const FloatKernels kernels_ = select_float_kernels(GetParam().isa);
+  Random random_{7};
+};
+INSTANTIATE_TEST_SUITE_P(Table, Attention,
+                         ::testing::ValuesIn(float_kernels().begin(), float_kernels().end()),
+                         [](const auto& row) { return std::string(row.param.isa); });
+
+TEST_P(Attention, IsTheNaiveOneAtEveryShape) {
+  for (const CacheType& type : kTypes) {
+    for (const std::size_t head_dim : {1, 8, 31, 80, 96, 128, 256}) {
+      for (const std::size_t positions : {1, 63, 64, 65, 130, 257, 530}) {
+        const Cache cache = random_cache(type, head_dim, positions);
+        const std::size_t group = std::array{1, 3, 4, 8}[random_() % 4];
+        const std::size_t tokens = std::min<std::size_t>(positions, std::array{1, 2, 5, 20}[random_() % 4]);
+        ASSERT_NO_FATAL_FAILURE(expect_naive(cache, Queries(cache, tokens, group, random_),
+                                             1.0f / std::sqrt(static_cast<float>(head_dim))));
+      }
+    }
+  }
+}
+
+TEST_P(Attention, SharesBlocksBetweenTheTokensOfAPrompt) {
+  for (const CacheType& type : kTypes) {
+    for (const std::size_t group : {1, 3, 4, 8}) {
+      const Cache cache = random_cache(type, 24, 300);
+      ASSERT_NO_FATAL_FAILURE(expect_naive(cache, Queries(cache, 64 / group, group, random_), 0.2f));
+      ASSERT_NO_FATAL_FAILURE(expect_naive(cache, Queries(cache, 300, group, random_), 0.2f))
+          << "across chunks";
+    }
+  }
+}
+
+TEST_P(Attention, IsASoftmax) {
+  for (const CacheType& type : kTypes) {
+    for (const std::size_t positions : {1, 64, 500, 1000}) {
+      const Cache cache = random_cache(type, 128, positions);
+      const Queries queries(cache, 1, 4, random_);
+      const Floats found = run(kernels_, cache, queries, 0.3f, {1, false});
+      for (std::size_t g = 0; g < 4; ++g) {
+        const auto exact = exact_attention(cache, queries.row(0, g), positions, 0.3f);
+        // The sum of a score has an error of some units of 2^-24 · Σ|q · k|, which e^x makes one of the
+        // weights.
+        for (std::size_t i = 0; i < 128; ++i) ASSERT_NEAR(found[g * 128 + i], exact[i], 3e-5) << type.name;
+      }
+    }
+  }
+}
+
+TEST_P(Attention, OfScoresFarApartOverflowsNowhere) {
+  for (const CacheType& type : kTypes) {
+    Cache cache(kernels_, type, 8, 300);
+    Queries queries(cache, 3, 4, random_);
+    fill(cache.values, random_);
+    std::uniform_real_distribution<float> score(-1e4f, 1e4f);
+    for (std::size_t p = 0; p < 300; ++p) cache.keys[p * 8] = score(random_);  // one dimension alone
+    for (std::size_t i = 0; i < queries.data.size(); ++i)
+      queries.data[i] = i % 8 == 0 ? (i % 16 ? -1.0f : 1.0f) : 0.0f;
+    cache.append_all();
+    ASSERT_NO_FATAL_FAILURE(expect_naive(cache, queries, 1.0f));
+    const Floats found = run(kernels_, cache, queries, 1.0f, {3, false});
+    for (const float v : found) ASSERT_TRUE(std::isfinite(v));
+    const auto exact = exact_attention(cache, queries.row(2, 3), 300, 1.0f);
+    for (std::size_t i = 0; i < 8; ++i) ASSERT_NEAR(found[(2 * 4 + 3) * 8 + i], exact[i], 2e-3) << type.name;
+  }
+}
+
+TEST_P(Attention, OfEqualScoresIsTheMean) {
+  for (const CacheType& type : kTypes) {
+    const Cache cache = random_cache(type, 16, 200);
+    Queries queries(cache, 1, 1, random_);
+    std::fill(queries.data.begin(), queries.data.end(), 0.0f);
+    const Floats found = run(kernels_, cache, queries, 1.0f, {1, true});
+    for (std::size_t i = 0; i < 16; ++i) {
+      double mean = 0;
+      for (std::size_t p = 0; p < 200; ++p)
+        mean += static_cast<double>(cache.value(p, i)) * cache.value_scale(p) / 200;
+      ASSERT_NEAR(found[i], mean, 1e-6);
+    }
+  }
+}
+
+TEST_P(Attention, KeepsNaNWithWhoSeesIt) {
+  for (const CacheType& type : kTypes) {
+    for (const float bad : {kNaN, kInfinity}) {
+      const Cache clean = random_cache(type, 40, 130);
+      Cache cache(kernels_, type, 40, 130);
+      cache.keys = clean.keys;
+      cache.values = clean.values;
+      cache.values[120 * 40 + 3] = bad;
+      cache.append_all();
+      const Queries queries(cache, 30, 3, random_);  // positions 100 to 129
+      const Floats found = run(kernels_, cache, queries, 0.2f, {30, false});
+      const Floats expected = run(kernels_, clean, queries, 0.2f, {1, false});
+      ASSERT_NO_FATAL_FAILURE(expect_same(found.data(), expected.data(), 20 * 3 * 40, "before it"));
+      for (std::size_t row = 20 * 3; row < 30 * 3; ++row) ASSERT_FALSE(std::isfinite(found[row * 40 + 3]));
+      cache.keys[127 * 40] = bad;
+      cache.append_all();
+      ASSERT_NO_FATAL_FAILURE(expect_naive(cache, queries, 0.2f));
+    }
+  }
+}
+
+TEST_P(Attention, DoesNotSeeWhatWasForgotten) {
+  for (const CacheType& type : kTypes) {
+    Cache cache = random_cache(type, 40, 70);
+    const Queries queries(cache, 1, 4, random_);
+    const Floats expected = run(kernels_, cache, queries, 0.2f, {1, false});
+    const std::vector<float> nans(40, kNaN);
+    for (std::size_t slot = 70 % kKvBlock; slot < kKvBlock; ++slot) {
+      (kernels_.*type.append)(
+          {nans.data(), nans.data(), 40, cache.blocks.data() + cache.layout.bytes, cache.layout, slot});
+    }
+    const Floats found = run(kernels_, cache, queries, 0.2f, {1, false});
+    ASSERT_NO_FATAL_FAILURE(expect_same(found.data(), expected.data(), expected.size(), type.name));
+  }
+}
+
+// ---- the cache --------------------------------------------------------------------------------------------
+
+TEST_P(Attention, Int8KeepsCodesAndAScaleOfEachRow) {
+  for (const std::size_t head_dim : {1, 7, 16, 100, 128}) {
+    Cache cache(kernels_, kI8, head_dim, 70);
+    fill(cache.keys, random_, 5.0f);
+    fill(cache.values, random_, 0.01f);
+    std::fill_n(cache.keys.begin(), head_dim, 0.0f);
+    std::fill_n(cache.values.begin(), head_dim, 1e-38f);
+    cache.append_all();
+    for (std::size_t p = 0; p < 70; ++p) {
+      const auto check = [&](const float* x, float scale, auto code) {
+        float max = 0;
+        for (std::size_t i = 0; i < head_dim; ++i) max = std::max(max, std::abs(x[i]));
+        ASSERT_EQ(scale, max / 127.0f);
+        for (std::size_t i = 0; i < head_dim; ++i) {
+          ASSERT_EQ(code(i), p == 0 ? 0.0f : std::nearbyint(x[i] * (127.0f / max))) << p << ", " << i;
+        }
+      };
+      ASSERT_NO_FATAL_FAILURE(check(&cache.keys[p * head_dim], cache.key_scale(p),
+                                    [&](std::size_t i) { return cache.key(p, i); }));
+      ASSERT_NO_FATAL_FAILURE(check(&cache.values[p * head_dim], cache.value_scale(p),
+                                    [&](std::size_t i) { return cache.value(p, i); }));
+    }
+  }
+}
+
+TEST_P(Attention, CacheHalvesRoundAsTheStandardSays) {
+  Floats values = {0.0f,          -0.0f,         65504.0f,
+                   65519.996f,    65520.0f,      kInfinity,
+                   -kInfinity,    6e-8f,         2.98023223876953125e-8f,
+                   2.9802326e-8f, 6.1035156e-5f, 6.1005e-5f};
+  for (int i = 0; i < 5000; ++i) {
+    float v = std::bit_cast<float>(static_cast<std::uint32_t>(random_()));
+    if (std::isnan(v)) v = 1.0f;
+    values.push_back(v);
+    const auto mantissa = static_cast<std::uint32_t>(random_() & 0x807fffffu);
+    values.push_back(
+        std::ldexp(std::bit_cast<float>(mantissa | 0x3f800000u), static_cast<int>(random_() % 48) - 30));
+  }
+  for (const std::size_t n : {values.size(), std::size_t{1}, std::size_t{3}, std::size_t{13}}) {
+    Cache cache(kernels_, kF16, n, 1);
+    cache.keys.assign(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(n));
+    cache.values = cache.keys;
+    cache.append_all();
+    for (std::size_t i = 0; i < n; ++i) {
+      const float expected = f16_to_f32(f32_to_f16(values[i]));
+      ASSERT_NO_FATAL_FAILURE(expect_same(&expected, std::array{cache.key(0, i)}.data(), 1, "key"));
+      ASSERT_NO_FATAL_FAILURE(expect_same(&expected, std::array{cache.value(0, i)}.data(), 1, "value"));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace sterna
