@@ -10,7 +10,6 @@ namespace sterna::avx512 {
 #include "kernels/cpu/declarations-inl.hpp"
 #include "kernels/cpu/avx512/simd.hpp"
 #include "kernels/cpu/math-inl.hpp"
-#include "kernels/cpu/weights-inl.hpp"
 #include "kernels/cpu/attention-inl.hpp"
 // clang-format on
 
