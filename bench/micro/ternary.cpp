@@ -18,7 +18,7 @@ struct Shape {
   std::size_t cols;
 };
 constexpr Shape kShapes[] = {{2560, 2560}, {640, 2560}, {6912, 2560}, {2560, 6912}};
-constexpr std::size_t kTokens[] = {1, 2, 8, 64, 256};
+constexpr std::size_t kTokens[] = {1, 2, 3, 4, 6, 8, 64, 256};
 constexpr std::size_t kRowGrain = 8;
 
 struct Problem {
