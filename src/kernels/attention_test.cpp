@@ -92,13 +92,18 @@ struct Cache {
     std::memcpy(&half, at, sizeof half);
     return f16_to_f32(half);
   }
-  /// Without their scales.
+  /// Without their scales. int8 lies in pairs along the sums.
   float key(std::size_t p, std::size_t i) const {
-    return element(block(p) + (i * kKvBlock + p % kKvBlock) * type.bytes);
+    const std::size_t depth = integers() ? 2 : 1;
+    return element(block(p) + ((i / depth * kKvBlock + p % kKvBlock) * depth + i % depth) * type.bytes);
   }
   float value(std::size_t p, std::size_t i) const {
-    return element(block(p) + layout.values + (p % kKvBlock * layout.width + i) * type.bytes);
+    const std::size_t depth = integers() ? 2 : 1;
+    const std::size_t slot = p % kKvBlock;
+    return element(block(p) + layout.values +
+                   ((slot / depth * layout.width + i) * depth + slot % depth) * type.bytes);
   }
+  bool integers() const { return type.bytes == 1; }
   float scale(std::size_t offset, std::size_t p) const {
     if (offset == 0) return 1.0f;
     float v;
@@ -134,9 +139,31 @@ struct NaiveState {
   Floats sums;
 };
 
+/// A row in 16 bits, and its unit.
+struct Rounded {
+  explicit Rounded(const Floats& x) {
+    float max = 0, poison = 0;
+    for (const float v : x) {
+      max = std::abs(v) > max ? std::abs(v) : max;
+      poison += v - v;
+    }
+    const float factor = max < 0x1p-100f ? 0.0f : 32767.0f / max;
+    unit = max / 32767.0f + poison;
+    for (const float v : x) {
+      const float scaled = std::isnan(v * factor) ? 32767.0f : std::clamp(v * factor, -32767.0f, 32767.0f);
+      codes.push_back(static_cast<std::int32_t>(std::nearbyint(scaled)));
+    }
+  }
+  std::vector<std::int32_t> codes;
+  float unit;
+};
+
 /// The formulas at the top of cpu/attention-inl.hpp, one operation at a time.
 Floats naive_attention(const Cache& cache, const float* query, std::size_t positions, float scale) {
   const std::size_t dim = cache.head_dim;
+  Floats scaled(query, query + dim);
+  for (float& q : scaled) q *= scale;
+  const Rounded rounded(scaled);
   NaiveState all(dim);
   for (std::size_t chunk = 0; chunk < positions; chunk += kKvChunk) {
     NaiveState state(dim);
@@ -146,20 +173,30 @@ Floats naive_attention(const Cache& cache, const float* query, std::size_t posit
       Floats e(count);
       float max = state.max;
       for (std::size_t p = 0; p < count; ++p) {
-        for (std::size_t i = 0; i < dim; ++i) e[p] += query[i] * scale * cache.key(begin + p, i);
-        if (cache.type.bytes == 1) e[p] *= cache.key_scale(begin + p);
+        std::int32_t sum = 0;
+        for (std::size_t i = 0; i < dim; ++i) {
+          e[p] += scaled[i] * cache.key(begin + p, i);
+          if (cache.integers()) sum += rounded.codes[i] * static_cast<std::int32_t>(cache.key(begin + p, i));
+        }
+        if (cache.integers()) e[p] = static_cast<float>(sum) * rounded.unit * cache.key_scale(begin + p);
         max = e[p] > max ? e[p] : max;
       }
       for (float& x : e) x = naive::exponential_of(x - max);
       const float factor = naive::exponential_of(state.max - max);
       state.total = state.total * factor + reference::dot(e.data(), Floats(count, 1.0f).data(), count);
       state.max = max;
+      Floats weights = e;
+      for (std::size_t p = 0; p < count; ++p) weights[p] *= cache.value_scale(begin + p);
+      const Rounded codes(weights);
       for (std::size_t i = 0; i < dim; ++i) {
         float sum = 0;
+        std::int32_t integer = 0;
         for (std::size_t p = 0; p < count; ++p) {
-          const float weight = cache.type.bytes == 1 ? e[p] * cache.value_scale(begin + p) : e[p];
-          sum += weight * cache.value(begin + p, i);
+          sum += e[p] * cache.value(begin + p, i);
+          if (cache.integers())
+            integer += codes.codes[p] * static_cast<std::int32_t>(cache.value(begin + p, i));
         }
+        if (cache.integers()) sum = static_cast<float>(integer) * codes.unit;
         state.sums[i] = state.sums[i] * factor + sum;
       }
     }
@@ -349,8 +386,10 @@ TEST_P(Attention, IsASoftmax) {
       for (std::size_t g = 0; g < 4; ++g) {
         const auto exact = exact_attention(cache, queries.row(0, g), positions, 0.3f);
         // The sum of a score has an error of some units of 2^-24 · Σ|q · k|, which e^x makes one of the
-        // weights.
-        for (std::size_t i = 0; i < 128; ++i) ASSERT_NEAR(found[g * 128 + i], exact[i], 3e-5) << type.name;
+        // weights; in integers, each q has one of 2^-16 of the largest.
+        const double tolerance = cache.integers() ? 3e-4 : 3e-5;
+        for (std::size_t i = 0; i < 128; ++i)
+          ASSERT_NEAR(found[g * 128 + i], exact[i], tolerance) << type.name;
       }
     }
   }
@@ -384,7 +423,7 @@ TEST_P(Attention, OfEqualScoresIsTheMean) {
       double mean = 0;
       for (std::size_t p = 0; p < 200; ++p)
         mean += static_cast<double>(cache.value(p, i)) * cache.value_scale(p) / 200;
-      ASSERT_NEAR(found[i], mean, 1e-6);
+      ASSERT_NEAR(found[i], mean, cache.integers() ? 2e-5 : 1e-6);
     }
   }
 }

@@ -53,8 +53,13 @@ inline constexpr std::size_t kKvBlock = 64;
 /// the 5 heads of a 2B model evenly from a thousand positions on, long enough that merging costs a hundredth.
 inline constexpr std::size_t kKvChunk = 4 * kKvBlock;
 
+inline constexpr std::size_t kKvPair = 2;  ///< int8 elements beside each other along a sum
+
 /// Where the parts of a block lie, in bytes from its start:
-///   keys [head_dim][kKvBlock] at 0, values [kKvBlock][width]; int8: a float scale per position for each
+///   keys [head_dim][kKvBlock] at 0, values [kKvBlock][width]
+/// or, for int8, in pairs along the sums of their products, with a float scale for each:
+///   keys [width / 2][kKvBlock][2] and [kKvBlock] scales, values [kKvBlock / 2][width][2] and [kKvBlock]
+///   scales
 struct KvBlockLayout {
   std::size_t width;  ///< head_dim rounded up to a multiple of 16; zeros beyond head_dim
   std::size_t values;
@@ -111,9 +116,9 @@ struct AttentionFinishArgs {
 [[gnu::always_inline]] constexpr std::size_t attention_state_floats(std::size_t rows, std::size_t width) {
   return rows * (width + 2);
 }
-/// A block in float32, and queries, scores, a factor and a state for each row.
+/// A block in float32, and queries, scores, a factor, two units and a state for each row.
 [[gnu::always_inline]] constexpr std::size_t attention_scratch_floats(std::size_t rows, std::size_t width) {
-  return kKvBlock * width + rows * (width + kKvBlock + 1) + attention_state_floats(rows, width);
+  return kKvBlock * width + rows * (width + kKvBlock + 3) + attention_state_floats(rows, width);
 }
 
 struct QuantizeResult {

@@ -11,7 +11,7 @@ inline KvBlockLayout kv_block_layout(std::size_t head_dim, std::size_t element_b
   constexpr std::size_t kScales = kKvBlock * sizeof(float);
   KvBlockLayout layout{};
   layout.width = round_up<std::size_t>(head_dim, 16);
-  layout.values = head_dim * kKvBlock * element_bytes + (scaled ? kScales : 0);
+  layout.values = (scaled ? layout.width : head_dim) * kKvBlock * element_bytes + (scaled ? kScales : 0);
   layout.key_scales = scaled ? layout.values - kScales : 0;
   const std::size_t end = layout.values + kKvBlock * layout.width * element_bytes;
   layout.value_scales = scaled ? end : 0;

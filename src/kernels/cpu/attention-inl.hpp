@@ -6,10 +6,14 @@
 // with block b holding 64 positions (fewer in the last) and m, s, o starting each chunk of kKvChunk positions
 // at −FLT_MAX, 0 and 0:
 //
-//   x_p = Σ_i (q_i · scale) · K_pi                      i = 0, 1, …; int8 keys: · key scale of p
+//   x_p = Σ_i (q_i · scale) · K_pi                      i = 0, 1, …
 //   m' = max(m, x_p);  f = e^(m − m');  e_p = e^(x_p − m')
 //   s = s · f + Σ_p e_p                                 32 partial sums and a tree, as everywhere
-//   o_i = o_i · f + Σ_p e_p · V_pi                      p = 0, 1, …; int8 values: e_p · value scale of p
+//   o_i = o_i · f + Σ_p e_p · V_pi                      p = 0, 1, …
+//
+// An int8 cache is multiplied in integers, exact in any order: q · scale and e_p · (value scale of p) are
+// rounded to 16 bits, each with a unit for the row, so that x_p = Σ q' · K' · unit · (key scale of p) and o =
+// o · f + Σ e' · V' · unit.
 //
 // and chunks are merged from the first to the last: m' = max(m_a, m_b), s = s_a · e^(m_a − m') + s_b · e^(m_b
 // − m'), o likewise; the result is o / s. Tri Dao et al., FlashAttention (arXiv:2205.14135).
@@ -18,21 +22,46 @@
 
 namespace {
 
-struct F32Elements {
+// How elements of the cache lie and multiply. A step of a product takes kDepth elements of the sum for each
+// of kLanes columns: the left side spreads them over all lanes, the right one reads them beside each other.
+
+/// Elements that become float32.
+struct Floats {
+  using Left = float;
+  using Lanes = F;
+  static constexpr std::size_t kDepth = 1;
+  static Lanes zero() { return splat(0.0f); }
+  static F spread(const float* from) { return splat(*from); }
+  [[gnu::always_inline]] static void add_product(F& sum, F a, F b) { sum += a * b; }
+};
+struct F32Elements : Floats {
   static constexpr std::size_t kBytes = 4;
   static F read(const std::byte* from) { return load(from); }
   static void write(std::byte* to, F v) { store(reinterpret_cast<float*>(to), v); }
 };
-struct F16Elements {
+struct F16Elements : Floats {
   static constexpr std::size_t kBytes = 2;
   static F read(const std::byte* from) { return load_f16(from); }
   static void write(std::byte* to, F v) { store_f16(reinterpret_cast<std::uint16_t*>(to), v); }
 };
+/// int8 in pairs along the sum, times int16.
 struct I8Elements {
+  using Left = std::int16_t;
+  using Lanes = I;
+  static constexpr std::size_t kDepth = kKvPair;
   static constexpr std::size_t kBytes = 1;
-  static F read(const std::byte* from) { return to_float(load_i8(from)); }
+  static Lanes zero() { return zero_lanes(); }
+  static H spread(const std::int16_t* from) {
+    std::int32_t pair;
+    __builtin_memcpy(&pair, from, sizeof pair);
+    return reinterpret_cast<H>(zero_lanes() + pair);
+  }
+  static H read(const std::byte* from) { return widen_i8(from); }
+  [[gnu::always_inline]] static void add_product(I& sum, H a, H b) { sum += multiply_pairs(a, b); }
   static void write(std::byte* to, F v) { store_i8(reinterpret_cast<std::int8_t*>(to), round_to_int(v)); }
 };
+template <class Elements>
+constexpr bool kIntegers = Elements::kDepth > 1;
 
 // ---- products ---------------------------------------------------------------------------------------------
 
@@ -61,23 +90,25 @@ struct Prefetch {
   }
 };
 
-/// put(r, j, Σ_k a[r · a_stride + k] · b_k[j · kLanes …]) where b_k is the row b + k · b_stride.
+/// put(r, j, Σ_k a[r · a_stride + k] · b_k[j · kLanes …]) over `depth` elements, where a step of b is at b +
+/// step · b_step.
 template <class Elements, int kRows, int kVecs, class Ahead, class Put>
-[[gnu::always_inline]] inline void multiply_tile(const float* a, std::size_t a_stride, const std::byte* b,
-                                                 std::size_t b_stride, std::size_t depth, Ahead& ahead,
-                                                 Put put) {
-  F sum[kRows][kVecs];
+[[gnu::always_inline]] inline void multiply_tile(const typename Elements::Left* a, std::size_t a_stride,
+                                                 const std::byte* b, std::size_t b_step, std::size_t depth,
+                                                 Ahead& ahead, Put put) {
+  constexpr std::size_t kVectorBytes = kLanes * Elements::kDepth * Elements::kBytes;
+  typename Elements::Lanes sum[kRows][kVecs];
   for (auto& row : sum) {
-    for (F& v : row) v = splat(0.0f);
+    for (auto& v : row) v = Elements::zero();
   }
-  for (std::size_t k = 0; k < depth; ++k) {
-    F w[kVecs];
-    for (int j = 0; j < kVecs; ++j) w[j] = Elements::read(b + j * kLanes * Elements::kBytes);
-    b += b_stride;
-    ahead.template step<kVecs * kLanes * Elements::kBytes>();
+  for (std::size_t k = 0; k < depth; k += Elements::kDepth) {
+    decltype(Elements::read(b)) w[kVecs];
+    for (int j = 0; j < kVecs; ++j) w[j] = Elements::read(b + j * kVectorBytes);
+    b += b_step;
+    ahead.template step<kVecs * kVectorBytes>();
     for (int r = 0; r < kRows; ++r) {
-      const F x = splat(a[static_cast<std::size_t>(r) * a_stride + k]);
-      for (int j = 0; j < kVecs; ++j) sum[r][j] += x * w[j];
+      const auto x = Elements::spread(a + static_cast<std::size_t>(r) * a_stride + k);
+      for (int j = 0; j < kVecs; ++j) Elements::add_product(sum[r][j], x, w[j]);
     }
   }
   for (int r = 0; r < kRows; ++r) {
@@ -85,13 +116,14 @@ template <class Elements, int kRows, int kVecs, class Ahead, class Put>
   }
 }
 
-/// The left side of a product: rows of floats.
+/// The left side of a product.
+template <class Left>
 struct Rows {
-  const float* data;
+  const Left* data;
   std::size_t stride;
   std::size_t count;
 };
-/// The right side: `stride` elements from one step of the sum to the next, a multiple of 16.
+/// The right side: `stride` columns, a multiple of 16.
 struct Columns {
   const std::byte* data;
   std::size_t stride;
@@ -103,12 +135,12 @@ struct Count {
 };
 
 template <class Elements, int kVecs, class Ahead, class Put>
-inline void multiply_columns(const Rows& a, const std::byte* b, std::size_t b_stride, std::size_t depth,
-                             std::size_t column, Ahead& ahead, Put put) {
+inline void multiply_columns(const Rows<typename Elements::Left>& a, const std::byte* b, std::size_t b_step,
+                             std::size_t depth, std::size_t column, Ahead& ahead, Put put) {
   const auto tile = [&](auto count, std::size_t first, auto& prefetch) {
     multiply_tile<Elements, count.kValue, kVecs>(
-        a.data + first * a.stride, a.stride, b, b_stride, depth, prefetch,
-        [&](std::size_t r, std::size_t j, F v) { put(first + r, column + j * kLanes, v); });
+        a.data + first * a.stride, a.stride, b, b_step, depth, prefetch,
+        [&](std::size_t r, std::size_t j, auto v) { put(first + r, column + j * kLanes, v); });
   };
   NoPrefetch none;
   if (a.count >= kTileRows) tile(Count<kTileRows>{}, 0, ahead);
@@ -128,15 +160,16 @@ inline void multiply_columns(const Rows& a, const std::byte* b, std::size_t b_st
 
 /// put(row, column, a vector of the product) for at least `columns` columns, of which `stride` exist.
 template <class Elements, class Ahead, class Put>
-inline void multiply(const Rows& a, const Columns& b, std::size_t depth, std::size_t columns, Ahead ahead,
-                     Put put) {
-  const std::size_t stride = b.stride * Elements::kBytes;
+inline void multiply(const Rows<typename Elements::Left>& a, const Columns& b, std::size_t depth,
+                     std::size_t columns, Ahead ahead, Put put) {
+  constexpr std::size_t kStepBytes = Elements::kDepth * Elements::kBytes;
+  const std::size_t step = b.stride * kStepBytes;
   for (std::size_t n = 0; n < columns; n += kTileVectors * kLanes) {
-    const std::byte* at = b.data + n * Elements::kBytes;
+    const std::byte* at = b.data + n * kStepBytes;
     if (n + kTileVectors * kLanes <= b.stride) {
-      multiply_columns<Elements, kTileVectors>(a, at, stride, depth, n, ahead, put);
+      multiply_columns<Elements, kTileVectors>(a, at, step, depth, n, ahead, put);
     } else {
-      multiply_columns<Elements, 1>(a, at, stride, depth, n, ahead, put);
+      multiply_columns<Elements, 1>(a, at, step, depth, n, ahead, put);
     }
   }
 }
@@ -166,47 +199,92 @@ struct Scratch {
         queries(block + kKvBlock * a.layout.width),
         scores(queries + rows * a.layout.width),
         factors(scores + rows * kKvBlock),
-        chunk(factors + rows) {}
-  float* block;    ///< [64 · width]: keys or values as float32
-  float* queries;  ///< [rows][width], times scale
-  float* scores;   ///< [rows][64]: x, then e
-  float* factors;  ///< [rows]: f
-  float* chunk;    ///< the state of a chunk
+        query_units(factors + rows),
+        weight_units(query_units + rows),
+        chunk(weight_units + rows) {}
+  float* block;         ///< [64 · width]: keys or values as float32
+  float* queries;       ///< [rows][width], times scale; for integers the first half of each row in 16 bits
+  float* scores;        ///< [rows][64]: x, then e; for integers likewise
+  float* factors;       ///< [rows]: f
+  float* query_units;   ///< [rows], of integers
+  float* weight_units;  ///< [rows], of integers
+  float* chunk;         ///< the state of a chunk
 };
 
-/// Scores to e; gives f, and brings m and s forward. Positions from `count` on are not seen.
-inline float softmax(float* scores, std::size_t count, const float* key_scales, const float* value_scales,
-                     float& max, float& total) {
+/// Largest magnitude of x, NaN apart; `finite` becomes 0, or NaN where an element is infinite or NaN.
+inline float largest(const float* x, std::size_t n, float& finite) {
+  F most = splat(0.0f);
+  F differences = splat(0.0f);
+  for (std::size_t i = 0; i < n; i += kLanes) {
+    const F v = load_some(x + i, least(kLanes, n - i));
+    most = greater(absolute(v), most);
+    differences += v - v;
+  }
+  float max = 0.0f;
+  for (int i = 0; i < kLanes; ++i) max = most[i] > max ? most[i] : max;
+  finite = sum_lanes(differences);
+  return max;
+}
+
+/// The factor that makes a row's elements fit ±limit, and the unit they then have: 0 for zeros, NaN for a row
+/// that is not finite.
+inline float fit(const float* x, std::size_t n, float limit, float& unit) {
+  float finite;
+  const float max = largest(x, n, finite);
+  unit = max / limit + finite;
+  return max < 0x1p-100f ? 0.0f
+                         : limit / max;  // of less the quotient could overflow, and nobody misses the row
+}
+inline F clamp(F v, float limit) {
+  return greater(lesser(v, splat(limit)), splat(-limit));
+}
+
+/// n floats, a multiple of 16, to as many int16 in the first half of their place; gives their unit.
+inline float to_integers(float* x, std::size_t n, float limit) {
+  float unit;
+  const F factor = splat(fit(x, n, limit, unit));
+  auto* to = reinterpret_cast<std::byte*>(x);
+  for (std::size_t i = 0; i < n; i += kLanes) {
+    const I rounded = round_to_int(clamp(load(x + i) * factor, limit));
+    std::int16_t narrow[kLanes];
+    for (int k = 0; k < kLanes; ++k) narrow[k] = static_cast<std::int16_t>(rounded[k]);
+    __builtin_memcpy(to + i * sizeof(std::int16_t), narrow, sizeof narrow);
+  }
+  return unit;
+}
+inline const std::int16_t* integers(const float* row) {
+  return reinterpret_cast<const std::int16_t*>(row);
+}
+
+// The sums must fit int32: of width products with a key, of 64 with a value.
+constexpr float kWeightLimit = 32767.0f;
+inline float query_limit(std::size_t width) {
+  constexpr std::size_t kMost = 0x7fffffff / 127;
+  return width <= kMost / 32767 ? 32767.0f : static_cast<float>(kMost / width);
+}
+
+/// Scores to e; gives f, and brings m and s forward. Positions from `count` on are not seen: they weigh 0.
+inline float softmax(float* scores, std::size_t count, float& max, float& total) {
   F most = splat(max);
   for (std::size_t p = count; p < kKvBlock; ++p) scores[p] = -__builtin_inff();
-  for (std::size_t p = 0; p < count; p += kLanes) {
-    F x = load(scores + p);
-    if (key_scales) {
-      x = x * load(key_scales + p);
-      if (count - p < kLanes) {  // nobody knows the scales behind the end
-        store(scores + p, splat(-__builtin_inff()));
-        store(scores + p, x, count - p);
-        x = load(scores + p);
-      }
-      store(scores + p, x);
-    }
-    most = greater(x, most);
-  }
+  for (std::size_t p = 0; p < count; p += kLanes) most = greater(load(scores + p), most);
   const float old = max;
   for (int i = 0; i < kLanes; ++i) max = most[i] > max ? most[i] : max;
   const F now = splat(max);
-  for (std::size_t p = 0; p < count; p += kLanes) {
-    store(scores + p, exponential(load(scores + p) - now));
+  for (std::size_t p = 0; p < kKvBlock; p += kLanes) {
+    store(scores + p, p < count ? exponential(load(scores + p) - now) : splat(0.0f));
   }
   const float sum =
       canonical_sum(count, [=](std::size_t p, std::size_t lanes) { return load_some(scores + p, lanes); });
-  if (value_scales) {
-    for (std::size_t p = 0; p < count; p += kLanes)
-      store(scores + p, load(scores + p) * load(value_scales + p));
-  }
   const float factor = exponential(splat(old - max))[0];
   total = total * factor + sum;
   return factor;
+}
+
+/// x[p] · scales[p] for p < count.
+inline void scale_positions(float* x, const float* scales, std::size_t count) {
+  for_each(count, x,
+           [=](std::size_t p, std::size_t n) { return load_some(x + p, n) * load_some(scales + p, n); });
 }
 
 /// Brings the state of the tokens that see it forward by a block; after the last there is none to fetch.
@@ -216,55 +294,72 @@ inline void attend_block(const AttentionArgs& a, const Scratch& scratch, std::si
   const std::size_t width = a.layout.width;
   const std::size_t begin = block * kKvBlock;
   const std::byte* at = a.blocks + block * a.layout.bytes;
-  const auto scales = [&](std::size_t offset) {
-    return offset == 0 ? nullptr : reinterpret_cast<const float*>(at + offset);
-  };
+  const auto scales = [&](std::size_t offset) { return reinterpret_cast<const float*>(at + offset); };
   const std::size_t first = begin > a.position ? begin - a.position : 0;  // the first token that sees it
   const std::size_t row = first * a.group;
   const std::size_t rows = (a.tokens - first) * a.group;
   const auto seen = [&](std::size_t token) { return least(kKvBlock, a.position + token + 1 - begin); };
-  const bool convert = rows >= kConvertFrom && Elements::kBytes != F32Elements::kBytes;
-
-  const auto put_score = [&](std::size_t r, std::size_t p, F v) {
-    store(scratch.scores + (row + r) * kKvBlock + p, v);
-  };
-  const Rows queries{scratch.queries + row * width, width, rows};
   const std::size_t columns = seen(a.tokens - 1);
-  if (convert) {
-    to_floats<Elements>(at, a.head_dim * kKvBlock, scratch.block);
-    multiply<F32Elements>(queries, {reinterpret_cast<const std::byte*>(scratch.block), kKvBlock}, a.head_dim,
-                          columns, NoPrefetch{}, put_score);
+  const bool convert = rows >= kConvertFrom && Elements::kBytes == F16Elements::kBytes;
+  const std::byte* values = at + a.layout.values;
+  const std::byte* next = last ? values : at + a.layout.bytes;
+  const auto* converted = reinterpret_cast<const std::byte*>(scratch.block);
+
+  if constexpr (kIntegers<Elements>) {
+    multiply<Elements>({integers(scratch.queries + row * width), 2 * width, rows}, {at, kKvBlock}, width,
+                       columns, Prefetch{values}, [&](std::size_t r, std::size_t p, I v) {
+                         store(scratch.scores + (row + r) * kKvBlock + p,
+                               to_float(v) * splat(scratch.query_units[row + r]));
+                       });
   } else {
-    multiply<Elements>(queries, {at, kKvBlock}, a.head_dim, columns, Prefetch{at + a.layout.values},
-                       put_score);
+    const Rows<float> queries{scratch.queries + row * width, width, rows};
+    const auto put = [&](std::size_t r, std::size_t p, F v) {
+      store(scratch.scores + (row + r) * kKvBlock + p, v);
+    };
+    if (convert) {
+      to_floats<Elements>(at, a.head_dim * kKvBlock, scratch.block);
+      multiply<F32Elements>(queries, {converted, kKvBlock}, a.head_dim, columns, NoPrefetch{}, put);
+    } else {
+      multiply<Elements>(queries, {at, kKvBlock}, a.head_dim, columns, Prefetch{values}, put);
+    }
   }
 
   for (std::size_t r = row; r < row + rows; ++r) {
-    scratch.factors[r] =
-        softmax(scratch.scores + r * kKvBlock, seen(r / a.group), scales(a.layout.key_scales),
-                scales(a.layout.value_scales), state.maxima[r], state.totals[r]);
+    float* scores = scratch.scores + r * kKvBlock;
+    const std::size_t count = seen(r / a.group);
+    if constexpr (kIntegers<Elements>) scale_positions(scores, scales(a.layout.key_scales), count);
+    scratch.factors[r] = softmax(scores, count, state.maxima[r], state.totals[r]);
+    if constexpr (kIntegers<Elements>) {
+      scale_positions(scores, scales(a.layout.value_scales), count);
+      scratch.weight_units[r] = to_integers(scores, kKvBlock, kWeightLimit);
+    }
   }
 
-  const std::byte* values = at + a.layout.values;
-  if (convert) to_floats<Elements>(values, kKvBlock * width, scratch.block);
-  const auto mix = [&](std::size_t from, std::size_t count, std::size_t positions) {
-    const auto put = [&](std::size_t r, std::size_t i, F v) {
-      float* sum = state.sums + (from + r) * width + i;
-      store(sum, load(sum) * splat(scratch.factors[from + r]) + v);
-    };
-    const Rows weights{scratch.scores + from * kKvBlock, kKvBlock, count};
-    if (convert) {
-      multiply<F32Elements>(weights, {reinterpret_cast<const std::byte*>(scratch.block), width}, positions,
-                            width, NoPrefetch{}, put);
-    } else {
-      multiply<Elements>(weights, {values, width}, positions, width,
-                         Prefetch{last ? values : at + a.layout.bytes}, put);
-    }
+  const auto add = [&](std::size_t r, std::size_t i, F v) {
+    float* sum = state.sums + r * width + i;
+    store(sum, load(sum) * splat(scratch.factors[r]) + v);
   };
-  if (seen(first) == kKvBlock) {
-    mix(row, rows, kKvBlock);
-  } else {  // what lies behind a token's end must not touch it, not even times 0: it may be infinite
-    for (std::size_t t = first; t < a.tokens; ++t) mix(t * a.group, a.group, seen(t));
+  if constexpr (kIntegers<Elements>) {  // what lies behind a token's end is times 0
+    multiply<Elements>({integers(scratch.scores + row * kKvBlock), 2 * kKvBlock, rows}, {values, width},
+                       columns, width, Prefetch{next}, [&](std::size_t r, std::size_t i, I v) {
+                         add(row + r, i, to_float(v) * splat(scratch.weight_units[row + r]));
+                       });
+  } else {
+    if (convert) to_floats<Elements>(values, kKvBlock * width, scratch.block);
+    const auto mix = [&](std::size_t from, std::size_t count, std::size_t positions) {
+      const Rows<float> weights{scratch.scores + from * kKvBlock, kKvBlock, count};
+      const auto put = [&](std::size_t r, std::size_t i, F v) { add(from + r, i, v); };
+      if (convert) {
+        multiply<F32Elements>(weights, {converted, width}, positions, width, NoPrefetch{}, put);
+      } else {
+        multiply<Elements>(weights, {values, width}, positions, width, Prefetch{next}, put);
+      }
+    };
+    if (seen(first) == kKvBlock) {
+      mix(row, rows, kKvBlock);
+    } else {  // what lies behind a token's end must not touch it, not even times 0: it may be infinite
+      for (std::size_t t = first; t < a.tokens; ++t) mix(t * a.group, a.group, seen(t));
+    }
   }
 }
 
@@ -290,9 +385,12 @@ inline void attention(const AttentionArgs& a) {
   const std::size_t width = a.layout.width;
   const Scratch scratch(a, rows);
   for (std::size_t r = 0; r < rows; ++r) {
-    const float* query = a.query + r / a.group * a.query_stride + r % a.group * a.head_dim;
-    for_each(a.head_dim, scratch.queries + r * width,
-             [=](std::size_t i, std::size_t count) { return load_some(query + i, count) * splat(a.scale); });
+    const float* from = a.query + r / a.group * a.query_stride + r % a.group * a.head_dim;
+    float* query = scratch.queries + r * width;
+    for (std::size_t i = width - 16; i < width; i += kLanes) store(query + i, splat(0.0f));
+    for_each(a.head_dim, query,
+             [=](std::size_t i, std::size_t count) { return load_some(from + i, count) * splat(a.scale); });
+    if constexpr (kIntegers<Elements>) scratch.query_units[r] = to_integers(query, width, query_limit(width));
   }
   const State all(a.state, rows, width);
   // The first keys have no block before them that would fetch them.
@@ -319,43 +417,24 @@ inline void attention(const AttentionArgs& a) {
 
 // ---- the cache --------------------------------------------------------------------------------------------
 
-/// Largest magnitude of x, NaN apart; `finite` becomes 0, or NaN where an element is infinite or NaN.
-inline float largest(const float* x, std::size_t n, float& finite) {
-  F most = splat(0.0f);
-  F differences = splat(0.0f);
-  for (std::size_t i = 0; i < n; i += kLanes) {
-    const F v = load_some(x + i, least(kLanes, n - i));
-    most = greater(absolute(v), most);
-    differences += v - v;
-  }
-  float max = 0.0f;
-  for (int i = 0; i < kLanes; ++i) max = most[i] > max ? most[i] : max;
-  finite = sum_lanes(differences);
-  return max;
-}
-
 /// Stores x times what makes its elements fit, and gives the scale to multiply them with: 1 but for int8,
 /// where it is max|x| / 127 (0 for zeros) and a row that is not finite becomes NaN as a whole.
 template <class Elements, class Put>
 inline float encode(const float* x, std::size_t n, Put put) {
   float scale = 1.0f;
   float factor = 1.0f;
-  if constexpr (Elements::kBytes == I8Elements::kBytes) {
-    float finite;
-    const float max = largest(x, n, finite);
-    // Below 2^-100 the quotient could overflow, and nobody would miss the row.
-    factor = max < 0x1p-100f ? 0.0f : 127.0f / max;
-    scale = max / 127.0f + finite;
+  if constexpr (kIntegers<Elements>) {
+    factor = fit(x, n, 127.0f, scale);
   }
   for (std::size_t i = 0; i < n; i += kLanes) {
     const std::size_t count = least(kLanes, n - i);
     F v = load_some(x + i, count);
-    if constexpr (Elements::kBytes == I8Elements::kBytes) {
-      v = greater(lesser(v * splat(factor), splat(127.0f)), splat(-127.0f));
+    if constexpr (kIntegers<Elements>) {
+      v = clamp(v * splat(factor), 127.0f);
     }
     alignas(64) std::byte encoded[kLanes * Elements::kBytes];
     Elements::write(encoded, v);
-    put(i, count, encoded);
+    for (std::size_t k = 0; k < count; ++k) put(i + k, encoded + k * Elements::kBytes);
   }
   return scale;
 }
@@ -363,19 +442,18 @@ inline float encode(const float* x, std::size_t n, Put put) {
 template <class Elements>
 inline void append(const KvAppendArgs& a) {
   constexpr std::size_t kBytes = Elements::kBytes;
-  std::byte* keys = a.block + a.slot * kBytes;
-  const float key_scale =
-      encode<Elements>(a.key, a.head_dim, [&](std::size_t i, std::size_t n, const std::byte* from) {
-        for (std::size_t k = 0; k < n; ++k) {
-          __builtin_memcpy(keys + (i + k) * kKvBlock * kBytes, from + k * kBytes, kBytes);
-        }
-      });
-  std::byte* values = a.block + a.layout.values + a.slot * a.layout.width * kBytes;
+  constexpr std::size_t kDepth = Elements::kDepth;
+  std::byte* values = a.block + a.layout.values;
+  const float key_scale = encode<Elements>(a.key, a.head_dim, [&](std::size_t i, const std::byte* element) {
+    const std::size_t at = (i / kDepth * kKvBlock + a.slot) * kDepth + i % kDepth;
+    __builtin_memcpy(a.block + at * kBytes, element, kBytes);
+  });
   const float value_scale =
-      encode<Elements>(a.value, a.head_dim, [&](std::size_t i, std::size_t n, const std::byte* from) {
-        __builtin_memcpy(values + i * kBytes, from, n * kBytes);
+      encode<Elements>(a.value, a.head_dim, [&](std::size_t i, const std::byte* element) {
+        const std::size_t at = (a.slot / kDepth * a.layout.width + i) * kDepth + a.slot % kDepth;
+        __builtin_memcpy(values + at * kBytes, element, kBytes);
       });
-  if (a.layout.key_scales == 0) return;
+  if constexpr (!kIntegers<Elements>) return;
   reinterpret_cast<float*>(a.block + a.layout.key_scales)[a.slot] = key_scale;
   reinterpret_cast<float*>(a.block + a.layout.value_scales)[a.slot] = value_scale;
 }
