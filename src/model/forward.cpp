@@ -250,7 +250,12 @@ void Forward::attend(std::size_t layer, std::uint32_t position) {
                                .out = attended_.data() + offset,
                                .out_stride = query_size_});
   };
-  deal(config_.kv_heads * parts, work);
+  const std::size_t items = config_.kv_heads * parts;
+  if (!split) return deal(items, work);
+  // Chunks cost the same: neighbours go to one thread, which then reads the cache in one stream.
+  pool_.parallel_for(items, 1, [&](std::size_t begin, std::size_t end, unsigned thread) {
+    for (std::size_t item = begin; item < end; ++item) work(item, thread);
+  });
 }
 
 /// work(item, thread) for every item, each thread taking the next when it is done with one.

@@ -276,7 +276,7 @@ inline float softmax(float* scores, std::size_t count, float& max, float& total)
   }
   const float sum =
       canonical_sum(count, [=](std::size_t p, std::size_t lanes) { return load_some(scores + p, lanes); });
-  const float factor = exponential(splat(old - max))[0];
+  const float factor = old == max ? 1.0f : exponential(splat(old - max))[0];
   total = total * factor + sum;
   return factor;
 }
@@ -287,10 +287,9 @@ inline void scale_positions(float* x, const float* scales, std::size_t count) {
            [=](std::size_t p, std::size_t n) { return load_some(x + p, n) * load_some(scales + p, n); });
 }
 
-/// Brings the state of the tokens that see it forward by a block; after the last there is none to fetch.
+/// Brings the state of the tokens that see it forward by a block.
 template <class Elements>
-inline void attend_block(const AttentionArgs& a, const Scratch& scratch, std::size_t block, bool last,
-                         State& state) {
+inline void attend_block(const AttentionArgs& a, const Scratch& scratch, std::size_t block, State& state) {
   const std::size_t width = a.layout.width;
   const std::size_t begin = block * kKvBlock;
   const std::byte* at = a.blocks + block * a.layout.bytes;
@@ -302,7 +301,7 @@ inline void attend_block(const AttentionArgs& a, const Scratch& scratch, std::si
   const std::size_t columns = seen(a.tokens - 1);
   const bool convert = rows >= kConvertFrom && Elements::kBytes == F16Elements::kBytes;
   const std::byte* values = at + a.layout.values;
-  const std::byte* next = last ? values : at + a.layout.bytes;
+  const std::byte* next = at + a.layout.bytes;
   const auto* converted = reinterpret_cast<const std::byte*>(scratch.block);
 
   if constexpr (kIntegers<Elements>) {
@@ -406,10 +405,8 @@ inline void attention(const AttentionArgs& a) {
       state.totals[r] = 0.0f;
       for (std::size_t i = 0; i < width; i += kLanes) store(state.sums + r * width + i, splat(0.0f));
     }
-    for (std::size_t p = begin; p < end; p += kKvBlock) {
-      const bool last = p + kKvBlock >= end && chunk + 1 == a.chunk_end;
-      attend_block<Elements>(a, scratch, p / kKvBlock, last, state);
-    }
+    for (std::size_t p = begin; p < end; p += kKvBlock)
+      attend_block<Elements>(a, scratch, p / kKvBlock, state);
     if (chunk == a.chunk_begin) continue;
     for (std::size_t r = first; r < rows; ++r) merge(all, state, r);
   }
