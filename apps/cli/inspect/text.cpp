@@ -39,9 +39,9 @@ void write_model_text(const Json& report) {
       "vocabulary {}{}\n",
       text(m["layers"]), text(m["hidden"]), text(m["heads"]), text(m["head_dim"]), text(m["kv_heads"]),
       text(m["ffn"]), text(m["activation"]), text(m["vocab"]), m["tied_embeddings"] ? ", tied" : ""));
-  write_out(fmt::format("positions     context {}, RoPE theta {} on {} dimensions{}; norm epsilon {}{}\n",
+  write_out(fmt::format("positions     context {}, RoPE theta {} on {} dimensions{}; norm epsilon {:g}{}\n",
                         text(m["context"]), text(rope["theta"]), text(rope["dimensions"]), scaling_text(rope),
-                        text(m["norm_eps"]), m["sub_norms"] ? ", sub-norms" : ""));
+                        m["norm_eps"].get<double>(), m["sub_norms"] ? ", sub-norms" : ""));
   const Json& tokenizer = report["tokenizer"];
   if (tokenizer.is_null()) {
     write_out("tokenizer     none\n");
@@ -86,7 +86,7 @@ void write_tensors_text(const Json& report) {
     const auto state = states.find(title);
     table.add({title, tensor["type"], shape_text(tensor["shape"]), tensor["bytes"].dump(),
                fmt::format("{:.2f}", tensor["bits_per_weight"].get<double>()),
-               state == states.end() ? "" : state->second});
+               state != states.end() ? state->second : states.empty() ? "" : "as floats"});
     Total& total = totals[tensor["type"]];
     ++total.tensors;
     total.bytes += tensor["bytes"].get<std::uint64_t>();
