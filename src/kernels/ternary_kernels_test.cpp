@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <numeric>
 #include <random>
 #include <string>
 #include <utility>
@@ -64,7 +65,23 @@ struct Case {
   }
 };
 
-std::int8_t trit(Fill fill, std::size_t k, Random& random) {
+/// Numbers below 256, four of a draw: making them is most of what these tests do.
+class Bytes {
+ public:
+  explicit Bytes(Random& random) : random_(random) {}
+  unsigned next() {
+    word_ = left_ == 0 ? static_cast<std::uint32_t>(random_()) : word_ >> 8;
+    left_ = left_ == 0 ? 3 : left_ - 1;
+    return word_ & 0xff;
+  }
+
+ private:
+  Random& random_;
+  std::uint32_t word_ = 0;
+  int left_ = 0;
+};
+
+std::int8_t trit(Fill fill, std::size_t k, Bytes& bytes) {
   switch (fill) {
     case Fill::AllPlus:
       return 1;
@@ -75,11 +92,11 @@ std::int8_t trit(Fill fill, std::size_t k, Random& random) {
     case Fill::Alternating:
       return k % 2 == 0 ? 1 : -1;
     default:
-      return static_cast<std::int8_t>(static_cast<int>(random() % 3) - 1);
+      return static_cast<std::int8_t>(static_cast<int>(bytes.next() % 3) - 1);
   }
 }
 
-std::int8_t activation(Activations activations, std::size_t k, std::int8_t weight, Random& random) {
+std::int8_t activation(Activations activations, std::size_t k, std::int8_t weight, Bytes& bytes) {
   switch (activations) {
     case Activations::AllLowest:
       return -128;
@@ -92,19 +109,21 @@ std::int8_t activation(Activations activations, std::size_t k, std::int8_t weigh
     case Activations::SignsOfWeights:
       return weight < 0 ? -127 : 127;
     default:
-      return static_cast<std::int8_t>(random() & 0xff);
+      return static_cast<std::int8_t>(bytes.next());
   }
 }
 
 /// The row in its storage; what pads it to a whole group is filled with any codes.
 void pack(const Layout& layout, const std::int8_t* trits, std::size_t cols, std::uint8_t* row,
           Random& random) {
-  const std::size_t padded = round_up(cols, layout.group_cols);
   std::fill_n(row, layout.row_bytes(cols), std::uint8_t{0});
-  for (std::size_t k = 0; k < padded; ++k) {
-    const auto code = k < cols ? static_cast<unsigned>(trits[k] + 1) : static_cast<unsigned>(random() % 4);
-    const auto [byte, shift] = layout.place(k % layout.group_cols);
-    row[k / layout.group_cols * layout.group_bytes + byte] |= static_cast<std::uint8_t>(code << shift);
+  for (std::size_t first = 0; first < cols; first += layout.group_cols, row += layout.group_bytes) {
+    for (std::size_t k = 0; k < layout.group_cols; ++k) {
+      const auto code = first + k < cols ? static_cast<unsigned>(trits[first + k] + 1)
+                                         : static_cast<unsigned>(random() % 4);
+      const auto [byte, shift] = layout.place(k);
+      row[byte] |= static_cast<std::uint8_t>(code << shift);
+    }
   }
 }
 
@@ -112,9 +131,13 @@ void expect_equals_reference(const TernaryKernel& kernel, const Case& c, Random&
   const Layout layout = layout_of(kernel.packing);
   std::vector<std::int8_t> trits(c.rows * c.cols);
   std::vector<std::int8_t> x(c.tokens * c.cols);
-  for (std::size_t i = 0; i < trits.size(); ++i) trits[i] = trit(c.fill, i % c.cols, random);
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    x[i] = activation(c.activations, i % c.cols, trits[i % c.cols], random);
+  Bytes bytes(random);
+  for (std::int8_t* row = trits.data(); row != trits.data() + trits.size(); row += c.cols) {
+    for (std::size_t k = 0; k < c.cols; ++k) row[k] = trit(c.fill, k, bytes);
+  }
+  const std::int8_t* first = trits.data();
+  for (std::int8_t* token = x.data(); token != x.data() + x.size(); token += c.cols) {
+    for (std::size_t k = 0; k < c.cols; ++k) token[k] = activation(c.activations, k, first[k], bytes);
   }
   std::vector<std::int32_t> expected(c.tokens * c.rows);
   reference::ternary_matmul(trits.data(), c.rows, c.cols, x.data(), c.tokens, expected.data());
@@ -128,8 +151,9 @@ void expect_equals_reference(const TernaryKernel& kernel, const Case& c, Random&
   ExactBuffer<std::int8_t> padded_x(c.tokens * x_stride);
   ExactBuffer<std::int32_t> sums(c.tokens);
   for (std::size_t m = 0; m < c.tokens; ++m) {
-    std::copy_n(&x[m * c.cols], c.cols, padded_x.data() + m * x_stride);
-    for (std::size_t k = 0; k < c.cols; ++k) sums[m] += x[m * c.cols + k];
+    const std::int8_t* token = &x[m * c.cols];
+    std::copy_n(token, c.cols, padded_x.data() + m * x_stride);
+    sums[m] = std::accumulate(token, token + c.cols, 0);
   }
   constexpr std::int32_t kUntouched = 0x5a5a5a5a;
   const std::size_t out_stride = c.rows + c.more_out_stride;
