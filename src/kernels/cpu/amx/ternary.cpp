@@ -2,9 +2,9 @@
 // by 64 columns × 16 rows of unsigned codes, a quarter of a panel of ternary-inl.hpp, and adds to 16 × 16
 // int32 sums. Few tokens are AVX-512's.
 //
-// Two by two tiles of sums need four loads for four products: tdpbsud takes 16 cycles and a load of a tile 8
-// from the first-level cache, so the loads hide behind the products. The codes of 32 rows × 1024 columns are
-// 32 KiB there; the activations stream from the second level.
+// Two by two tiles of sums need four loads for four products. They stay in tiles for as much of a row as is
+// unpacked at once: loading and storing them for every 1024 columns costs more than reading the codes of
+// whole rows, and the activations, from the second-level cache (docs/performance.md).
 #include <immintrin.h>
 
 #include "kernels/kernel_args.hpp"
@@ -24,7 +24,7 @@ constexpr std::size_t kTileTokens = 16;
 constexpr std::size_t kTileBytes = 64;  ///< of a tile's row
 constexpr std::size_t kTileSteps = kTileBytes / kStepCols;
 constexpr std::size_t kAmxPanels = 2;
-constexpr std::size_t kAmxBlocks = 4;
+constexpr std::size_t kAmxBlocks = 28;  // 7168 columns: whole rows of a 2B model in 224 KiB, on the stack
 constexpr std::size_t kAmxPanelBytes = kAmxBlocks * kBlockCols * kPanelRows;
 
 /// What ldtilecfg reads.
@@ -36,6 +36,12 @@ struct alignas(64) TileConfig {
   std::uint8_t rows[16] = {};
 };
 static_assert(sizeof(TileConfig) == 64);
+
+// The compiler sees no memory, or not all of it, behind the intrinsics of tiles: it would move or drop what
+// is written for them.
+inline void written(const void* memory) {
+  asm volatile("" : : "r"(memory) : "memory");
+}
 
 /// Tiles 0 and 1 are the sums of the first 16 tokens with each panel, 2 and 3 those of the others, 4 and 5
 /// the activations of each 16 tokens, 6 and 7 the codes of each panel.
@@ -53,12 +59,8 @@ inline void configure(std::size_t tokens, std::size_t rows) {
     set(4 + i, tokens_of[i], kTileBytes);
     set(6 + i, kTileSteps, rows_of[i] * kStepCols);
   }
+  written(&config);
   _tile_loadconfig(&config);
-}
-
-// The intrinsics of tiles are instructions that the compiler sees no memory behind.
-inline void memory_fence() {
-  asm volatile("" ::: "memory");
 }
 
 /// out += codes · activations for 16 · kTokenTiles tokens, or as many as are configured, and kPanels panels.
@@ -77,18 +79,15 @@ inline void multiply_tiles(const std::uint8_t* panels, std::size_t cols, const s
   }
   for (std::size_t k = 0; k < cols; k += kTileBytes) {
     const std::size_t at = k / kStepCols * kStepBytes;
+    // All loads, then the products, those with the same codes together: measured to be the fastest order.
     _tile_loadd(4, x + k, x_stride);
+    if constexpr (kTokenTiles == 2) _tile_loadd(5, x_below + k, x_stride);
     _tile_loadd(6, panels + at, kStepBytes);
+    if constexpr (kPanels == 2) _tile_loadd(7, other + at, kStepBytes);
     _tile_dpbsud(0, 4, 6);
-    if constexpr (kPanels == 2) {
-      _tile_loadd(7, other + at, kStepBytes);
-      _tile_dpbsud(1, 4, 7);
-    }
-    if constexpr (kTokenTiles == 2) {
-      _tile_loadd(5, x_below + k, x_stride);
-      _tile_dpbsud(2, 5, 6);
-      if constexpr (kPanels == 2) _tile_dpbsud(3, 5, 7);
-    }
+    if constexpr (kTokenTiles == 2) _tile_dpbsud(2, 5, 6);
+    if constexpr (kPanels == 2) _tile_dpbsud(1, 4, 7);
+    if constexpr (kTokenTiles == 2 && kPanels == 2) _tile_dpbsud(3, 5, 7);
   }
   _tile_stored(0, out, out_bytes);
   if constexpr (kPanels == 2) _tile_stored(1, out + kPanelRows, out_bytes);
@@ -116,17 +115,19 @@ inline void many_tokens_amx(const TernaryArgs& a) {
   alignas(64) std::uint8_t panels[kAmxPanels * kAmxPanelBytes];
   start_sums(a);
   const std::size_t blocks = blocks_of(a.cols);
+  const std::size_t pieces = (blocks + kAmxBlocks - 1) / kAmxBlocks;
+  const std::size_t piece = (blocks + pieces - 1) / pieces;  // all about equally long
   std::size_t configured_tokens = 0;
   std::size_t configured_rows = 0;
   for (std::size_t row = a.row_begin; row < a.row_end; row += kRows) {
     const std::size_t rows = least(kRows, a.row_end - row);
-    for (std::size_t first = 0; first < blocks; first += kAmxBlocks) {
-      const std::size_t count = least(kAmxBlocks, blocks - first);
+    for (std::size_t first = 0; first < blocks; first += piece) {
+      const std::size_t count = least(piece, blocks - first);
       for (std::size_t r = 0; r < rows; r += kPanelRows) {
         unpack_panel<Layout>(a, row + r, least(kPanelRows, rows - r), first, count, kRows,
                              panels + r / kPanelRows * kAmxPanelBytes);
       }
-      memory_fence();
+      written(panels);
       for (std::size_t m = 0; m < a.tokens; m += kTokens) {
         const std::size_t tokens = least(kTokens, a.tokens - m);
         if (tokens != configured_tokens || rows != configured_rows) {
@@ -142,9 +143,9 @@ inline void many_tokens_amx(const TernaryArgs& a) {
           multiply_block<1>(tokens, panels, count * kBlockCols, x, a.x_stride, out, a.out_stride);
         }
       }
-      memory_fence();
     }
   }
+  written(a.out);
   // A tile left in use would be saved at every switch of threads, and slows the core's other work.
   _tile_release();
 }
