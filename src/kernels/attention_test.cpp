@@ -277,6 +277,7 @@ Floats run(const FloatKernels& kernels, const Cache& cache, const Queries& queri
                                        .group = queries.group,
                                        .head_dim = cache.head_dim,
                                        .blocks = cache.blocks.data(),
+                                       .block_stride = cache.layout.bytes,
                                        .layout = cache.layout,
                                        .position = position,
                                        .chunk_begin = split.chunks ? i : 0,

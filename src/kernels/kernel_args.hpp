@@ -88,7 +88,8 @@ struct AttentionArgs {
   std::size_t tokens;
   std::size_t group;  ///< query heads to a kv head
   std::size_t head_dim;
-  const std::byte* blocks;  ///< the first of the kv head's
+  const std::byte* blocks;   ///< the first of the kv head's
+  std::size_t block_stride;  ///< bytes from one of them to the next
   KvBlockLayout layout;
   std::size_t position;  ///< of the first token
   std::size_t chunk_begin;

@@ -195,7 +195,7 @@ void Forward::append_keys_and_values(std::size_t layer, std::uint32_t position) 
       append({.key = key,
               .value = value,
               .head_dim = d,
-              .block = cache_.head(layer, head) + (position + t) / kKvBlock * cache_.layout().bytes,
+              .block = cache_.block(layer, head, position + t),
               .layout = cache_.layout(),
               .slot = (position + t) % kKvBlock});
     }
@@ -230,7 +230,8 @@ void Forward::attend(std::size_t layer, std::uint32_t position) {
                .tokens = count,
                .group = group_,
                .head_dim = d,
-               .blocks = cache_.head(layer, head),
+               .blocks = cache_.block(layer, head, 0),
+               .block_stride = cache_.block_stride(),
                .layout = cache_.layout(),
                .position = position + first,
                .chunk_begin = split ? part : 0,

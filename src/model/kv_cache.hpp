@@ -10,21 +10,24 @@
 
 namespace sterna {
 
-/// [layer][kv head][block of kKvBlock positions], so that an attention head reads its positions in one
-/// stream.
+/// [block of kKvBlock positions][layer][kv head]: what a short text touches is contiguous, so that the rest
+/// of a long context costs no memory, though it asks for huge pages. One block of a head is a stream of tens
+/// of kilobytes.
 class KvCache {
  public:
   KvCache(const ModelConfig& config, std::uint32_t capacity, KvType type)
       : layout_(kv_block_layout(config.head_dim, element_bytes(type), type == KvType::I8)),
         kv_heads_(config.kv_heads),
-        head_bytes_(layout_.bytes * ceil_div<std::size_t>(capacity, kKvBlock)),
-        blocks_(head_bytes_ * config.kv_heads * config.layers) {}
+        block_stride_(layout_.bytes * config.kv_heads * config.layers),
+        blocks_(block_stride_ * ceil_div<std::size_t>(capacity, kKvBlock)) {}
 
   const KvBlockLayout& layout() const noexcept { return layout_; }
-  /// The blocks of a head.
-  std::byte* head(std::size_t layer, std::size_t head) const noexcept {
-    return blocks_.data() + (layer * kv_heads_ + head) * head_bytes_;
+  /// The block of a head that holds a position.
+  std::byte* block(std::size_t layer, std::size_t head, std::size_t position) const noexcept {
+    return blocks_.data() + position / kKvBlock * block_stride_ + (layer * kv_heads_ + head) * layout_.bytes;
   }
+  /// Bytes from a head's block to its next.
+  std::size_t block_stride() const noexcept { return block_stride_; }
   std::uint64_t bytes() const noexcept { return blocks_.size(); }
 
  private:
@@ -34,7 +37,7 @@ class KvCache {
 
   KvBlockLayout layout_;
   std::size_t kv_heads_;
-  std::size_t head_bytes_;
+  std::size_t block_stride_;
   AlignedBuffer blocks_;
 };
 

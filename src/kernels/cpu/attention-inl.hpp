@@ -292,7 +292,7 @@ template <class Elements>
 inline void attend_block(const AttentionArgs& a, const Scratch& scratch, std::size_t block, State& state) {
   const std::size_t width = a.layout.width;
   const std::size_t begin = block * kKvBlock;
-  const std::byte* at = a.blocks + block * a.layout.bytes;
+  const std::byte* at = a.blocks + block * a.block_stride;
   const auto scales = [&](std::size_t offset) { return reinterpret_cast<const float*>(at + offset); };
   const std::size_t first = begin > a.position ? begin - a.position : 0;  // the first token that sees it
   const std::size_t row = first * a.group;
@@ -301,7 +301,7 @@ inline void attend_block(const AttentionArgs& a, const Scratch& scratch, std::si
   const std::size_t columns = seen(a.tokens - 1);
   const bool convert = rows >= kConvertFrom && Elements::kBytes == F16Elements::kBytes;
   const std::byte* values = at + a.layout.values;
-  const std::byte* next = at + a.layout.bytes;
+  const std::byte* next = at + a.block_stride;
   const auto* converted = reinterpret_cast<const std::byte*>(scratch.block);
 
   if constexpr (kIntegers<Elements>) {
@@ -393,7 +393,7 @@ inline void attention(const AttentionArgs& a) {
   }
   const State all(a.state, rows, width);
   // The first keys have no block before them that would fetch them.
-  const std::byte* keys = a.blocks + a.chunk_begin * (kKvChunk / kKvBlock) * a.layout.bytes;
+  const std::byte* keys = a.blocks + a.chunk_begin * (kKvChunk / kKvBlock) * a.block_stride;
   for (std::size_t i = 0; i < a.layout.values; i += 64) __builtin_prefetch(keys + i);
   for (std::size_t chunk = a.chunk_begin; chunk < a.chunk_end; ++chunk) {
     State state = chunk == a.chunk_begin ? all : State(scratch.chunk, rows, width);
