@@ -1,4 +1,4 @@
-// Attention and the element-wise operations of a layer, on one thread: what they cost beside the products.
+// The element-wise operations of a layer, on one thread: what they cost beside the products.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,8 +13,6 @@ namespace sterna::bench {
 namespace {
 
 constexpr std::size_t kWidth = 6912;  // the widest activations of a 2B model
-constexpr std::size_t kHeadDim = 128;
-constexpr std::size_t kPositions[] = {128, 1024, 4096};
 
 /// Inputs and outputs that the operations share; what each leaves in `out` is compared with the generic row.
 struct Arrays {
@@ -25,14 +23,10 @@ struct Arrays {
       for (float& v : *values) v = normal(random);
     }
     for (auto& v : ints) v = static_cast<std::int32_t>(random() % 100000);
-    for (auto& v : halves) v = static_cast<std::uint16_t>(random() & 0xbfff);  // |v| < 2
   }
-  static constexpr std::size_t kCache = 4096 * kHeadDim;
-  std::vector<float> a = std::vector<float>(kCache);
-  std::vector<float> b = std::vector<float>(kCache);
-  std::vector<std::uint16_t> halves = std::vector<std::uint16_t>(kCache);
+  std::vector<float> a = std::vector<float>(kWidth);
+  std::vector<float> b = std::vector<float>(kWidth);
   std::vector<std::int32_t> ints = std::vector<std::int32_t>(kWidth);
-  std::vector<float> scores = std::vector<float>(4096);
   std::vector<float> out = std::vector<float>(kWidth);
 };
 
