@@ -69,6 +69,7 @@ struct Problem {
                                .group = kGroup,
                                .head_dim = kHeadDim,
                                .blocks = cache,
+                               .block_stride = layout.bytes,
                                .layout = layout,
                                .position = position,
                                .chunk_begin = 0,
