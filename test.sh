@@ -75,9 +75,10 @@ cross() {
   fi
   tools/install_packages packages-cross.txt && tools/cross_sysroot build/aarch64-sysroot || { failed=$((failed + 1)); finish; }
   build aarch64 kernels_test same_bits
-  # Not what other rows or the build for this machine test: inherited float operations, the generic set.
+  # Not what other rows or the build for this machine test: inherited float operations, the generic set, how
+  # attention divides its work.
   tested aarch64 --tests-regex '^(kernels|cross|tools\.check_symbols)\.' \
-    --exclude-regex '/(neon_(dot|i8mm)|([a-z0-9_]+_)?generic)$'
+    --exclude-regex '/(neon_(dot|i8mm)|([a-z0-9_]+_)?generic)$|Attention\.Shares'
   prefix=(env QEMU_CPU=cortex-a57)
   tested aarch64 --tests-regex '^kernels\.(KernelTable\.|.*/[a-z0-9_]*neon$)' --exclude-regex 'Attention|RandomShapes'
   prefix=()
