@@ -86,7 +86,9 @@ void write_tensors_text(const Json& report) {
     const auto state = states.find(title);
     table.add({title, tensor["type"], shape_text(tensor["shape"]), tensor["bytes"].dump(),
                fmt::format("{:.2f}", tensor["bits_per_weight"].get<double>()),
-               state != states.end() ? state->second : states.empty() ? "" : "as floats"});
+               state != states.end() ? state->second
+               : states.empty()      ? ""
+                                     : "as floats"});
     Total& total = totals[tensor["type"]];
     ++total.tensors;
     total.bytes += tensor["bytes"].get<std::uint64_t>();
