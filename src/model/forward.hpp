@@ -62,6 +62,8 @@ class Forward {
   void ffn_block(const Layer& layer);
   void append_keys_and_values(std::size_t layer, std::uint32_t position);
   void attend(std::size_t layer, std::uint32_t position);
+  void deal_rows(std::size_t rows, std::size_t tokens,
+                 FunctionRef<void(std::size_t begin, std::size_t end, unsigned thread)> work);
   void deal(std::size_t items, FunctionRef<void(std::size_t item, unsigned thread)> work);
   void for_each_token(FunctionRef<void(std::size_t token)> work);
   void normalise(const float* x, std::size_t stride, const std::vector<float>& weight, float eps,
@@ -100,7 +102,7 @@ class Forward {
   std::span<float> code16_scales_;     ///< [batch]
   std::span<float> query_, key_, value_, attended_, gate_, up_, delta_, final_;
   std::span<float> cosines_, sines_;  ///< [batch, head_dim / 2]
-  std::span<std::int32_t> sums_;      ///< [threads, batch, kRowChunk]
+  std::span<std::int32_t> sums_;      ///< [threads, batch, rows of a piece]
   std::size_t state_floats_ = 0;      ///< of a tile's attention after some positions
   std::size_t scratch_floats_ = 0;    ///< of a thread's attention
   std::span<float> states_;           ///< [threads or kv_heads · chunks, state_floats]
