@@ -161,9 +161,7 @@ struct Rounded {
 /// The formulas at the top of cpu/attention-inl.hpp, one operation at a time.
 Floats naive_attention(const Cache& cache, const float* query, std::size_t positions, float scale) {
   const std::size_t dim = cache.head_dim;
-  Floats scaled(query, query + dim);
-  for (float& q : scaled) q *= scale;
-  const Rounded rounded(scaled);
+  const Rounded rounded(Floats(query, query + dim));
   NaiveState all(dim);
   for (std::size_t chunk = 0; chunk < positions; chunk += kKvChunk) {
     NaiveState state(dim);
@@ -175,10 +173,13 @@ Floats naive_attention(const Cache& cache, const float* query, std::size_t posit
       for (std::size_t p = 0; p < count; ++p) {
         std::int32_t sum = 0;
         for (std::size_t i = 0; i < dim; ++i) {
-          e[p] += scaled[i] * cache.key(begin + p, i);
+          e[p] += query[i] * cache.key(begin + p, i);
           if (cache.integers()) sum += rounded.codes[i] * static_cast<std::int32_t>(cache.key(begin + p, i));
         }
-        if (cache.integers()) e[p] = static_cast<float>(sum) * rounded.unit * cache.key_scale(begin + p);
+        if (cache.integers())
+          e[p] = static_cast<float>(sum) * (rounded.unit * scale) * cache.key_scale(begin + p);
+        else
+          e[p] *= scale;
         max = e[p] > max ? e[p] : max;
       }
       for (float& x : e) x = naive::exponential_of(x - max);

@@ -6,14 +6,14 @@
 // with block b holding 64 positions (fewer in the last) and m, s, o starting each chunk of kKvChunk positions
 // at −FLT_MAX, 0 and 0:
 //
-//   x_p = Σ_i (q_i · scale) · K_pi                      i = 0, 1, …
+//   x_p = (Σ_i q_i · K_pi) · scale                      i = 0, 1, …
 //   m' = max(m, x_p);  f = e^(m − m');  e_p = e^(x_p − m')
 //   s = s · f + Σ_p e_p                                 32 partial sums and a tree, as everywhere
 //   o_i = o_i · f + Σ_p e_p · V_pi                      p = 0, 1, …
 //
-// An int8 cache is multiplied in integers, exact in any order: q · scale and e_p · (value scale of p) are
-// rounded to 16 bits, each with a unit for the row, so that x_p = Σ q' · K' · unit · (key scale of p) and o =
-// o · f + Σ e' · V' · unit.
+// An int8 cache is multiplied in integers, exact in any order: q and e_p · (value scale of p) are
+// rounded to 16 bits, each with a unit for the row, so that x_p = Σ q' · K' · (unit · scale) · (key scale of
+// p) and o = o · f + Σ e' · V' · unit.
 //
 // and chunks are merged from the first to the last: m' = max(m_a, m_b), s = s_a · e^(m_a − m') + s_b · e^(m_b
 // − m'), o likewise; the result is o / s. Tri Dao et al., FlashAttention (arXiv:2205.14135).
@@ -203,7 +203,7 @@ struct Scratch {
         weight_units(query_units + rows),
         chunk(weight_units + rows) {}
   float* block;         ///< [64 · width]: keys or values as float32
-  float* queries;       ///< [rows][width], times scale; for integers the first half of each row in 16 bits
+  float* queries;       ///< [rows][width]; for integers the first half of each row in 16 bits
   float* scores;        ///< [rows][64]: x, then e; for integers likewise
   float* factors;       ///< [rows]: f
   float* query_units;   ///< [rows], of integers
@@ -313,7 +313,7 @@ inline void attend_block(const AttentionArgs& a, const Scratch& scratch, std::si
   } else {
     const Rows<float> queries{scratch.queries + row * width, width, rows};
     const auto put = [&](std::size_t r, std::size_t p, F v) {
-      store(scratch.scores + (row + r) * kKvBlock + p, v);
+      store(scratch.scores + (row + r) * kKvBlock + p, v * splat(a.scale));
     };
     if (convert) {
       to_floats<Elements>(at, a.head_dim * kKvBlock, scratch.block);
@@ -387,9 +387,9 @@ inline void attention(const AttentionArgs& a) {
     const float* from = a.query + r / a.group * a.query_stride + r % a.group * a.head_dim;
     float* query = scratch.queries + r * width;
     for (std::size_t i = width - 16; i < width; i += kLanes) store(query + i, splat(0.0f));
-    for_each(a.head_dim, query,
-             [=](std::size_t i, std::size_t count) { return load_some(from + i, count) * splat(a.scale); });
-    if constexpr (kIntegers<Elements>) scratch.query_units[r] = to_integers(query, width, query_limit(width));
+    for_each(a.head_dim, query, [=](std::size_t i, std::size_t count) { return load_some(from + i, count); });
+    if constexpr (kIntegers<Elements>)
+      scratch.query_units[r] = to_integers(query, width, query_limit(width)) * a.scale;
   }
   const State all(a.state, rows, width);
   // The first keys have no block before them that would fetch them.
