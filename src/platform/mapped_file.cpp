@@ -7,10 +7,15 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <exception>
+#include <mutex>
 #include <string>
 
+#include "base/checked.hpp"
+#include "platform/cpu.hpp"
 #include "platform/file_descriptor.hpp"
 #include "platform/system_error.hpp"
+#include "platform/thread_pool.hpp"
 
 namespace sterna {
 namespace {
@@ -23,14 +28,11 @@ int open_for_reading(const std::filesystem::path& path) {
   return fd;
 }
 
-/// Fills `to` from the start of the file.
-void read_all(int fd, MutableBytes to, const std::filesystem::path& path) {
-  // Linux moves at most 2^31 − 4096 bytes in a call; smaller pieces also let a signal stop the program.
-  constexpr std::size_t kPiece = std::size_t{64} << 20;
+/// Fills `to` from byte `from` of the file on.
+void read_piece(int fd, std::size_t from, MutableBytes to, const std::filesystem::path& path) {
   std::size_t done = 0;
   while (done < to.size()) {
-    const ssize_t n =
-        ::pread(fd, to.data() + done, std::min(kPiece, to.size() - done), static_cast<off_t>(done));
+    const ssize_t n = ::pread(fd, to.data() + done, to.size() - done, static_cast<off_t>(from + done));
     if (n < 0) {
       if (errno == EINTR) continue;
       throw io_error("cannot read the file", path, errno);
@@ -38,11 +40,37 @@ void read_all(int fd, MutableBytes to, const std::filesystem::path& path) {
     if (n == 0) {
       throw Error(ErrorCategory::Io, "the file shrank while it was read",
                   {{"file", path.string()},
-                   {"found", std::to_string(done)},
-                   {"expected", std::to_string(to.size())}});
+                   {"found", std::to_string(from + done)},
+                   {"expected", "at least " + std::to_string(from + to.size())}});
     }
     done += static_cast<std::size_t>(n);
   }
+}
+
+/// Fills `to` from the start of the file.
+void read_all(int fd, MutableBytes to, const std::filesystem::path& path) {
+  // Linux moves at most 2^31 − 4096 bytes in a call; smaller pieces also let a signal stop the program.
+  constexpr std::size_t kPiece = std::size_t{16} << 20;
+  // Copying from the page cache, and clearing what is copied to, is bound by a core's work; a few of them
+  // reach what the memory gives.
+  constexpr unsigned kReaders = 8;
+  const std::size_t pieces = ceil_div(to.size(), kPiece);
+  ThreadPool readers(
+      static_cast<unsigned>(std::min<std::size_t>(pieces, std::min(kReaders, cpu_info().physical_cores))));
+  std::mutex mutex;
+  std::exception_ptr failure;
+  readers.parallel_for(pieces, 1, [&](std::size_t begin, std::size_t end, unsigned) {
+    try {
+      for (std::size_t i = begin; i < end; ++i) {
+        const std::size_t from = i * kPiece;
+        read_piece(fd, from, to.subspan(from, std::min(kPiece, to.size() - from)), path);
+      }
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      failure = std::current_exception();
+    }
+  });
+  if (failure) std::rethrow_exception(failure);
 }
 
 void lock_pages(const void* at, std::size_t size, const std::filesystem::path& path) {
