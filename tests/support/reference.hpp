@@ -10,7 +10,7 @@ namespace sterna::testing {
 
 struct Agreement {
   double relative_l2 = 0;  ///< ‖a − b‖ / ‖b‖
-  double top1 = 0;  ///< share of rows with the same largest logit
+  double top1 = 0;         ///< share of rows with the same largest logit
 };
 
 inline Agreement agreement(std::span<const float> a, std::span<const float> b, std::size_t vocab) {
