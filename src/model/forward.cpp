@@ -61,13 +61,14 @@ Forward::Forward(const ModelConfig& config, const Weights& weights, const FloatK
       tile_tokens_(std::clamp<std::size_t>(kAttentionRows / group_, 1, options.batch)),
       widest_(std::max({std::size_t{config.hidden}, std::size_t{config.ffn}, query_size_})),
       padded_(round_up(widest_, kActivationPadding)),
-      widest16_(widest_codes16(weights)) {
+      widest16_(widest_codes16(weights)),
+      piece_size_(std::max(options.batch * kManyTokensRows, kFewTokens * kFewTokensRows)) {
   const std::size_t batch = options.batch;
   const std::size_t threads = pool.size();
   arena_ = Arena::sized_by([&](Arena& arena) {
     x_ = arena.array<float>(batch * config.hidden);
     input_ = arena.array<float>(batch * widest_);
-    inner_ = arena.array<float>(batch * widest_);
+    row_ = arena.array<float>(threads * widest_);
     codes_ = arena.array<std::int8_t>(batch * padded_);
     code_scales_ = arena.array<float>(batch);
     code_sums_ = arena.array<std::int32_t>(batch);
@@ -77,14 +78,12 @@ Forward::Forward(const ModelConfig& config, const Weights& weights, const FloatK
     key_ = arena.array<float>(batch * kv_size_);
     value_ = arena.array<float>(batch * kv_size_);
     attended_ = arena.array<float>(batch * query_size_);
-    gate_ = arena.array<float>(batch * config.ffn);
-    up_ = arena.array<float>(batch * config.ffn);
-    delta_ = arena.array<float>(batch * config.hidden);
+    gated_ = arena.array<float>(batch * config.ffn);
     final_ = arena.array<float>(batch * config.hidden);
     cosines_ = arena.array<float>(batch * rope_.size());
     sines_ = arena.array<float>(batch * rope_.size());
-    sums_ =
-        arena.array<std::int32_t>(threads * std::max(batch * kManyTokensRows, kFewTokens * kFewTokensRows));
+    sums_ = arena.array<std::int32_t>(threads * piece_size_);
+    pieces_ = arena.array<float>(threads * 2 * piece_size_);
     const std::size_t rows = tile_tokens_ * group_;
     const std::size_t chunks = ceil_div<std::size_t>(options.context, kKvChunk);
     state_floats_ = attention_state_floats(rows, cache_.layout().width);
@@ -109,7 +108,7 @@ bool Forward::run(std::span<const std::int32_t> tokens, std::uint32_t position,
     attention_block(weights_.layers[n], n, position);
     ffn_block(weights_.layers[n]);
   }
-  for_each_token([&](std::size_t t) {
+  for_each_token([&](std::size_t t, unsigned) {
     kernels_.rms_norm(x_.data() + t * config_.hidden, weights_.output_norm.data(), config_.norm_eps,
                       config_.hidden, final_.data() + t * config_.hidden);
   });
@@ -122,7 +121,9 @@ std::span<const float> Forward::hidden(std::size_t index) const noexcept {
 
 void Forward::logits(std::size_t first, std::size_t count, float* out) {
   const Matrix& head = weights_.head.matrix;
-  if (takes_codes16(head.dtype)) quantise16(hidden(first).data(), count, head.cols);
+  for (std::size_t t = 0; takes_codes16(head.dtype) && t < count; ++t) {
+    quantise16(hidden(first + t).data(), t, head.cols);
+  }
   deal_rows(head.rows, count, [&](std::size_t begin, std::size_t end, unsigned) {
     head.dense({.weights = head.data,
                 .weight_stride = head.stride,
@@ -153,46 +154,25 @@ void Forward::embed(std::span<const std::int32_t> tokens) {
 }
 
 void Forward::attention_block(const Layer& layer, std::size_t index, std::uint32_t position) {
-  normalise(x_.data(), config_.hidden, layer.attention_norm, config_.norm_eps, config_.hidden);
-  multiply(std::array{Product{&layer.query, query_.data(), query_size_},
-                      Product{&layer.key, key_.data(), kv_size_},
-                      Product{&layer.value, value_.data(), kv_size_}});
+  multiply(
+      {x_.data(), config_.hidden, layer.attention_norm},
+      std::array{Product{&layer.query, query_.data(), query_size_},
+                 Product{&layer.key, key_.data(), kv_size_}, Product{&layer.value, value_.data(), kv_size_}});
   append_keys_and_values(index, position);
   attend(index, position);
-  if (layer.attention_sub_norm.empty()) {
-    current_input_ = attended_.data();
-  } else {
-    normalise(attended_.data(), query_size_, layer.attention_sub_norm, config_.norm_eps, query_size_);
-  }
-  multiply(std::array{Product{&layer.attention_output, delta_.data(), config_.hidden}});
-  kernels_.add(x_.data(), delta_.data(), tokens_ * config_.hidden);
+  multiply_and_add({attended_.data(), query_size_, layer.attention_sub_norm}, layer.attention_output);
 }
 
 void Forward::ffn_block(const Layer& layer) {
-  normalise(x_.data(), config_.hidden, layer.ffn_norm, config_.norm_eps, config_.hidden);
-  multiply(std::array{Product{&layer.gate, gate_.data(), config_.ffn},
-                      Product{&layer.up, up_.data(), config_.ffn}});
-  const auto gated = config_.activation == Activation::Relu2  ? kernels_.relu2_mul
-                     : config_.activation == Activation::Silu ? kernels_.silu_mul
-                                                              : kernels_.gelu_mul;
-  for_each_token([&](std::size_t t) {
-    float* gate = gate_.data() + t * config_.ffn;
-    gated(gate, up_.data() + t * config_.ffn, config_.ffn, gate);
-  });
-  if (layer.ffn_sub_norm.empty()) {
-    current_input_ = gate_.data();
-  } else {
-    normalise(gate_.data(), config_.ffn, layer.ffn_sub_norm, config_.norm_eps, config_.ffn);
-  }
-  multiply(std::array{Product{&layer.down, delta_.data(), config_.hidden}});
-  kernels_.add(x_.data(), delta_.data(), tokens_ * config_.hidden);
+  multiply_gated({x_.data(), config_.hidden, layer.ffn_norm}, layer.gate, layer.up);
+  multiply_and_add({gated_.data(), config_.ffn, layer.ffn_sub_norm}, layer.down);
 }
 
 void Forward::append_keys_and_values(std::size_t layer, std::uint32_t position) {
   const auto append = cache_type_ == KvType::F16  ? kernels_.kv_append_f16
                       : cache_type_ == KvType::I8 ? kernels_.kv_append_i8
                                                   : kernels_.kv_append_f32;
-  for_each_token([&](std::size_t t) {
+  for_each_token([&](std::size_t t, unsigned) {
     const float* cosines = cosines_.data() + t * rope_.size();
     const float* sines = sines_.data() + t * rope_.size();
     const std::size_t d = config_.head_dim;
@@ -292,66 +272,55 @@ void Forward::deal(std::size_t items, FunctionRef<void(std::size_t item, unsigne
                      });
 }
 
-void Forward::for_each_token(FunctionRef<void(std::size_t token)> work) {
-  if (tokens_ == 1) return work(0);  // waking threads costs more than a row
-  pool_.parallel_for(tokens_, 1, [&](std::size_t begin, std::size_t end, unsigned) {
-    for (std::size_t t = begin; t < end; ++t) work(t);
+void Forward::for_each_token(FunctionRef<void(std::size_t token, unsigned thread)> work) {
+  if (tokens_ == 1) return work(0, 0);  // waking threads costs more than a row
+  pool_.parallel_for(tokens_, 1, [&](std::size_t begin, std::size_t end, unsigned thread) {
+    for (std::size_t t = begin; t < end; ++t) work(t, thread);
   });
 }
 
-/// The input of the next product becomes rms_norm(x) · weight, rows of n.
-void Forward::normalise(const float* x, std::size_t stride, const std::vector<float>& weight, float eps,
-                        std::size_t n) {
-  for_each_token([&](std::size_t t) {
-    kernels_.rms_norm(x + t * stride, weight.data(), eps, n, input_.data() + t * n);
-  });
-  current_input_ = input_.data();
-}
-
-void Forward::quantise(std::size_t n) {
+/// Normalises the input and writes it in every form that the products take. Where matrices have norms of
+/// their own, the products are one.
+void Forward::feed(const Input& input, std::span<const Product> products) {
+  const std::size_t n = input.size;
   const std::size_t padded = round_up(n, kActivationPadding);
-  for_each_token([&](std::size_t t) {
-    const QuantizeResult result =
-        kernels_.quantize(current_input_ + t * n, n, padded, codes_.data() + t * padded);
-    code_scales_[t] = result.scale;
-    code_sums_[t] = result.sum;
+  const Linear& first = *products.front().linear;
+  bool codes = false, codes16 = false, floats = false;
+  for (const Product& product : products) {
+    const Matrix& matrix = product.linear->matrix;
+    (matrix.ternary ? codes : takes_codes16(matrix.dtype) ? codes16 : floats) = true;
+  }
+  for_each_token([&](std::size_t t, unsigned thread) {
+    const float* x = input.rows + t * n;
+    float* row = floats ? input_.data() + t * n : row_.data() + thread * widest_;
+    const auto normalise = [&](const std::vector<float>& norm, float eps) {
+      if (norm.empty()) return;
+      kernels_.rms_norm(x, norm.data(), eps, n, row);
+      x = row;
+    };
+    normalise(input.norm, config_.norm_eps);
+    normalise(first.input_norm, first.input_norm_eps);
+    if (codes) {
+      const QuantizeResult result = kernels_.quantize(x, n, padded, codes_.data() + t * padded);
+      code_scales_[t] = result.scale;
+      code_sums_[t] = result.sum;
+    }
+    if (codes16) quantise16(x, t, n);
+    if (floats && x != row) std::copy_n(x, n, row);
   });
 }
 
-void Forward::quantise16(const float* x, std::size_t tokens, std::size_t n) {
-  for (std::size_t t = 0; t < tokens; ++t) {
-    code16_scales_[t] = kernels_.quantize16(x + t * n, n, codes16_.data() + t * n);
-  }
+void Forward::quantise16(const float* x, std::size_t token, std::size_t n) {
+  code16_scales_[token] = kernels_.quantize16(x, n, codes16_.data() + token * n);
 }
 
-void Forward::multiply(std::span<const Product> products) {
-  const bool norm_inside =
-      std::ranges::any_of(products, [](const Product& p) { return !p.linear->input_norm.empty(); });
-  if (!norm_inside) return multiply_same_input(products);
-  // Layers with a norm of their own see different inputs.
-  const float* outer = current_input_;
-  for (const Product& product : products) {
-    const Linear& linear = *product.linear;
-    const std::size_t n = linear.matrix.cols;
-    current_input_ = outer;
-    if (!linear.input_norm.empty()) {
-      for_each_token([&](std::size_t t) {
-        kernels_.rms_norm(outer + t * n, linear.input_norm.data(), linear.input_norm_eps, n,
-                          inner_.data() + t * n);
-      });
-      current_input_ = inner_.data();
-    }
-    multiply_same_input({&product, 1});
+void Forward::multiply(const Input& input, std::span<const Product> products) {
+  const auto has_norm = [](const Product& p) { return !p.linear->input_norm.empty(); };
+  if (products.size() > 1 && std::ranges::any_of(products, has_norm)) {
+    for (const Product& product : products) multiply(input, {&product, 1});
+    return;
   }
-}
-
-void Forward::multiply_same_input(std::span<const Product> products) {
-  const auto is_ternary = [](const Product& p) { return p.linear->matrix.ternary != nullptr; };
-  if (std::ranges::any_of(products, is_ternary)) quantise(products.front().linear->matrix.cols);
-  const auto takes16 = [](const Product& p) { return takes_codes16(p.linear->matrix.dtype); };
-  if (std::ranges::any_of(products, takes16)) {
-    quantise16(current_input_, tokens_, products.front().linear->matrix.cols);
-  }
+  feed(input, products);
   std::size_t rows = 0;
   for (const Product& product : products) rows += product.linear->matrix.rows;
   // One parallel region over the rows of all products together.
@@ -361,37 +330,82 @@ void Forward::multiply_same_input(std::span<const Product> products) {
       const std::size_t count = product.linear->matrix.rows;
       const std::size_t from = std::max(begin, first);
       const std::size_t to = std::min(end, first + count);
-      if (from < to) product_rows(product, from - first, to - first, thread);
+      if (from < to) {
+        product_rows(*product.linear, from - first, to - first, thread, product.out + (from - first),
+                     product.out_stride);
+      }
       first += count;
     }
   });
 }
 
-void Forward::product_rows(const Product& product, std::size_t begin, std::size_t end, unsigned thread) {
-  const Linear& linear = *product.linear;
+/// gated = act(W_gate · input) ∘ (W_up · input). Both products of a piece of rows meet in the cache; of a
+/// long prompt they would else go to memory and back.
+void Forward::multiply_gated(const Input& input, const Linear& gate, const Linear& up) {
+  const auto activate = config_.activation == Activation::Relu2  ? kernels_.relu2_mul
+                        : config_.activation == Activation::Silu ? kernels_.silu_mul
+                                                                 : kernels_.gelu_mul;
+  const std::array products{Product{&gate, nullptr, 0}, Product{&up, nullptr, 0}};
+  // With norms of their own the two need different codes: one after the other then.
+  const bool together = gate.input_norm.empty() && up.input_norm.empty();
+  if (!together) {
+    multiply(input, std::array{Product{&gate, gated_.data(), config_.ffn}});
+    feed(input, std::span(products).last(1));
+  } else {
+    feed(input, products);
+  }
+  deal_rows(config_.ffn, tokens_, [&](std::size_t begin, std::size_t end, unsigned thread) {
+    const std::size_t count = end - begin;
+    float* gates = pieces_.data() + thread * 2 * piece_size_;
+    float* ups = gates + piece_size_;
+    if (together) product_rows(gate, begin, end, thread, gates, count);
+    product_rows(up, begin, end, thread, ups, count);
+    for (std::size_t t = 0; t < tokens_; ++t) {
+      float* out = gated_.data() + t * config_.ffn + begin;
+      activate(together ? gates + t * count : out, ups + t * count, count, out);
+    }
+  });
+}
+
+/// x += W · input
+void Forward::multiply_and_add(const Input& input, const Linear& linear) {
+  feed(input, std::array{Product{&linear, nullptr, 0}});
+  deal_rows(config_.hidden, tokens_, [&](std::size_t begin, std::size_t end, unsigned thread) {
+    const std::size_t count = end - begin;
+    float* piece = pieces_.data() + thread * 2 * piece_size_;
+    product_rows(linear, begin, end, thread, piece, count);
+    for (std::size_t t = 0; t < tokens_; ++t) {
+      kernels_.add(x_.data() + t * config_.hidden + begin, piece + t * count, count);
+    }
+  });
+}
+
+/// out[t · out_stride + r − begin] = row r of W · input of token t, for rows [begin, end)
+void Forward::product_rows(const Linear& linear, std::size_t begin, std::size_t end, unsigned thread,
+                           float* out, std::size_t out_stride) {
   const Matrix& matrix = linear.matrix;
+  const std::size_t count = end - begin;
   if (!matrix.ternary) {
-    matrix.dense({.weights = matrix.data,
+    matrix.dense({.weights = matrix.data + begin * matrix.stride,
                   .weight_stride = matrix.stride,
                   .cols = matrix.cols,
-                  .x = current_input_,
+                  .x = input_.data(),
                   .x_stride = matrix.cols,
                   .tokens = tokens_,
-                  .row_begin = begin,
-                  .row_end = end,
-                  .out = product.out,
-                  .out_stride = product.out_stride,
+                  .row_begin = 0,
+                  .row_end = count,
+                  .out = out,
+                  .out_stride = out_stride,
                   .codes = codes16_.data(),
                   .codes_stride = matrix.cols,
                   .code_scales = code16_scales_.data()});
     if (linear.bias.empty()) return;
     for (std::size_t t = 0; t < tokens_; ++t) {
-      kernels_.add(product.out + t * product.out_stride + begin, linear.bias.data() + begin, end - begin);
+      kernels_.add(out + t * out_stride, linear.bias.data() + begin, count);
     }
     return;
   }
-  std::int32_t* sums = sums_.data() + thread * (sums_.size() / pool_.size());
-  const std::size_t count = end - begin;
+  std::int32_t* sums = sums_.data() + thread * piece_size_;
   matrix.ternary->run({.weights = reinterpret_cast<const std::uint8_t*>(matrix.data + begin * matrix.stride),
                        .weight_stride = matrix.stride,
                        .cols = matrix.cols,
@@ -407,7 +421,7 @@ void Forward::product_rows(const Product& product, std::size_t begin, std::size_
     kernels_.scale_rows(sums + t * count, code_scales_[t], matrix.scale,
                         matrix.row_scales.empty() ? nullptr : matrix.row_scales.data() + begin,
                         linear.bias.empty() ? nullptr : linear.bias.data() + begin, count,
-                        product.out + t * product.out_stride + begin);
+                        out + t * out_stride);
   }
 }
 

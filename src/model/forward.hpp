@@ -50,6 +50,12 @@ class Forward {
   std::uint64_t working_bytes() const noexcept { return arena_.bytes(); }
 
  private:
+  /// What products read: rows [tokens, size], normalised first where there is a norm.
+  struct Input {
+    const float* rows;
+    std::size_t size;
+    const std::vector<float>& norm;  ///< empty: none
+  };
   /// One of several products of the same input.
   struct Product {
     const Linear* linear;
@@ -65,14 +71,14 @@ class Forward {
   void deal_rows(std::size_t rows, std::size_t tokens,
                  FunctionRef<void(std::size_t begin, std::size_t end, unsigned thread)> work);
   void deal(std::size_t items, FunctionRef<void(std::size_t item, unsigned thread)> work);
-  void for_each_token(FunctionRef<void(std::size_t token)> work);
-  void normalise(const float* x, std::size_t stride, const std::vector<float>& weight, float eps,
-                 std::size_t n);
-  void quantise(std::size_t n);
-  void quantise16(const float* x, std::size_t tokens, std::size_t n);
-  void multiply(std::span<const Product> products);
-  void multiply_same_input(std::span<const Product> products);
-  void product_rows(const Product& product, std::size_t begin, std::size_t end, unsigned thread);
+  void for_each_token(FunctionRef<void(std::size_t token, unsigned thread)> work);
+  void feed(const Input& input, std::span<const Product> products);
+  void quantise16(const float* x, std::size_t token, std::size_t n);
+  void multiply(const Input& input, std::span<const Product> products);
+  void multiply_gated(const Input& input, const Linear& gate, const Linear& up);
+  void multiply_and_add(const Input& input, const Linear& linear);
+  void product_rows(const Linear& linear, std::size_t begin, std::size_t end, unsigned thread, float* out,
+                    std::size_t out_stride);
 
   const ModelConfig& config_;
   const Weights& weights_;
@@ -90,26 +96,27 @@ class Forward {
   std::size_t widest_;       ///< the longest input row of any product
   std::size_t padded_;       ///< the same, padded for the kernels
   std::size_t widest16_;     ///< the longest input row of a matrix of a block type
+  std::size_t piece_size_;   ///< tokens · rows of a piece of a product, at the most
 
   Arena arena_;
   std::span<float> x_;                 ///< [batch, hidden]: the residual stream
-  std::span<float> input_;             ///< [batch, widest]: input of the current product
-  std::span<float> inner_;             ///< [batch, widest]: input after a norm inside the layer
+  std::span<float> input_;             ///< [batch, widest]: the input of float matrices
+  std::span<float> row_;               ///< [threads, widest]: a row between its norm and its codes
   std::span<std::int8_t> codes_;       ///< [batch, padded]: the input, quantised
   std::span<float> code_scales_;       ///< [batch]
   std::span<std::int32_t> code_sums_;  ///< [batch]
   std::span<std::int16_t> codes16_;    ///< [batch, widest16]: the input of matrices of block types
   std::span<float> code16_scales_;     ///< [batch]
-  std::span<float> query_, key_, value_, attended_, gate_, up_, delta_, final_;
+  std::span<float> query_, key_, value_, attended_, gated_, final_;
   std::span<float> cosines_, sines_;  ///< [batch, head_dim / 2]
-  std::span<std::int32_t> sums_;      ///< [threads, batch, rows of a piece]
+  std::span<std::int32_t> sums_;      ///< [threads, piece_size]
+  std::span<float> pieces_;           ///< [threads, 2, piece_size]: products that something is done with
   std::size_t state_floats_ = 0;      ///< of a tile's attention after some positions
   std::size_t scratch_floats_ = 0;    ///< of a thread's attention
   std::span<float> states_;           ///< [threads or kv_heads · chunks, state_floats]
   std::span<float> scratch_;          ///< [threads, scratch_floats]
   std::unique_ptr<std::atomic<std::uint32_t>[]> chunks_left_;  ///< [kv_heads]
   std::atomic<std::size_t> next_item_{0};
-  const float* current_input_ = nullptr;
 };
 
 }  // namespace sterna
