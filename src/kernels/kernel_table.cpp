@@ -51,20 +51,26 @@ constexpr std::array kTernaryKernels {
 #if defined(__x86_64__)
   TernaryKernel{"i2_s-amx", "amx", DType::I2_S, kAmx, amx::ternary_i2_s},
       TernaryKernel{"tq2_0-amx", "amx", DType::TQ2_0, kAmx, amx::ternary_tq2_0},
+      TernaryKernel{"tq1_0-amx", "amx", DType::TQ1_0, kAmx, amx::ternary_tq1_0},
       TernaryKernel{"i2_s-avx512", "avx512", DType::I2_S, kAvx512, avx512::ternary_i2_s},
       TernaryKernel{"tq2_0-avx512", "avx512", DType::TQ2_0, kAvx512, avx512::ternary_tq2_0},
+      TernaryKernel{"tq1_0-avx512", "avx512", DType::TQ1_0, kAvx512, avx512::ternary_tq1_0},
       TernaryKernel{"i2_s-avx2", "avx2", DType::I2_S, kAvx2, avx2::ternary_i2_s},
       TernaryKernel{"tq2_0-avx2", "avx2", DType::TQ2_0, kAvx2, avx2::ternary_tq2_0},
+      TernaryKernel{"tq1_0-avx2", "avx2", DType::TQ1_0, kAvx2, avx2::ternary_tq1_0},
 #elif defined(__aarch64__)
   TernaryKernel{"i2_s-neon_i8mm", "neon_i8mm", DType::I2_S, kI8mm, neon_i8mm::ternary_i2_s},
       TernaryKernel{"tq2_0-neon_i8mm", "neon_i8mm", DType::TQ2_0, kI8mm, neon_i8mm::ternary_tq2_0},
       TernaryKernel{"i2_s-neon_dot", "neon_dot", DType::I2_S, kNeonDot, neon_dot::ternary_i2_s},
       TernaryKernel{"tq2_0-neon_dot", "neon_dot", DType::TQ2_0, kNeonDot, neon_dot::ternary_tq2_0},
+      TernaryKernel{"tq1_0-neon_dot", "neon_dot", DType::TQ1_0, kNeonDot, neon_dot::ternary_tq1_0},
       TernaryKernel{"i2_s-neon", "neon", DType::I2_S, kNeon, neon::ternary_i2_s},
       TernaryKernel{"tq2_0-neon", "neon", DType::TQ2_0, kNeon, neon::ternary_tq2_0},
+      TernaryKernel{"tq1_0-neon", "neon", DType::TQ1_0, kNeon, neon::ternary_tq1_0},
 #endif
       TernaryKernel{"i2_s-generic", "generic", DType::I2_S, 0, generic::ternary_i2_s},
       TernaryKernel{"tq2_0-generic", "generic", DType::TQ2_0, 0, generic::ternary_tq2_0},
+      TernaryKernel{"tq1_0-generic", "generic", DType::TQ1_0, 0, generic::ternary_tq1_0},
 };
 
 #define STERNA_FLOAT_KERNELS(isa, required)                                                                  \

@@ -50,14 +50,14 @@ TEST_F(KernelTable, RowsHaveNamesOfTheirOwnAndFunctions) {
 }
 
 TEST_F(KernelTable, TheFirstSupportedRowWins) {
-  for (const DType packing : {DType::I2_S, DType::TQ2_0}) {
+  for (const DType packing : {DType::I2_S, DType::TQ2_0, DType::TQ1_0}) {
     const TernaryKernel* expected = nullptr;
     for (const TernaryKernel& row : ternary_kernels()) {
       if (expected == nullptr && row.packing == packing && supported(row.required)) expected = &row;
     }
     EXPECT_EQ(select_ternary_kernel(packing), expected);
   }
-  EXPECT_EQ(select_ternary_kernel(DType::TQ1_0), nullptr);
+  EXPECT_EQ(select_ternary_kernel(DType::IQ1_BN), nullptr);
 }
 
 TEST_F(KernelTable, ANameForces) {

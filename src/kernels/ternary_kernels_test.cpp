@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 #include <random>
 #include <string>
@@ -11,6 +12,7 @@
 #include "base/checked.hpp"
 #include "kernels/kernel_table.hpp"
 #include "kernels/reference.hpp"
+#include "packing/registry.hpp"
 #include "support/exact_buffer.hpp"
 
 namespace sterna {
@@ -21,21 +23,42 @@ using Random = std::mt19937;
 
 /// How a packing stores a row, straight from its description.
 struct Layout {
-  std::size_t group_cols;
-  std::size_t group_bytes;
-  /// Byte and shift of element k of a group.
-  std::pair<std::size_t, int> (*place)(std::size_t k);
+  std::size_t cols;   ///< of a block
+  std::size_t bytes;  ///< of a block
+  /// The block of `cols` codes, each 0 … 3 or, in base 3, 0 … 2.
+  void (*pack)(const unsigned* codes, std::uint8_t* block);
+  unsigned codes;
 
-  std::size_t row_bytes(std::size_t cols) const { return ceil_div(cols, group_cols) * group_bytes; }
+  std::size_t row_bytes(std::size_t n) const { return ceil_div(n, cols) * bytes; }
 };
 
-Layout layout_of(DType packing) {
-  if (packing == DType::I2_S) {
-    return {128, 32, [](std::size_t k) { return std::pair{k % 32, 6 - 2 * static_cast<int>(k / 32)}; }};
+void pack_i2s(const unsigned* codes, std::uint8_t* block) {
+  for (std::size_t k = 0; k < 128; ++k) {
+    block[k % 32] |= static_cast<std::uint8_t>(codes[k] << (6 - 2 * (k / 32)));
   }
-  return {256, 66, [](std::size_t k) {
-            return std::pair{k / 128 * 32 + k % 32, 2 * static_cast<int>(k % 128 / 32)};
-          }};
+}
+
+void pack_tq2(const unsigned* codes, std::uint8_t* block) {
+  for (std::size_t k = 0; k < 256; ++k) {
+    block[k / 128 * 32 + k % 32] |= static_cast<std::uint8_t>(codes[k] << 2 * (k % 128 / 32));
+  }
+}
+
+void pack_tq1(const unsigned* codes, std::uint8_t* block) {
+  for (const auto& [bytes, digits] : {std::pair{32, 5}, std::pair{16, 5}, std::pair{4, 4}}) {
+    for (int m = 0; m < bytes; ++m) {
+      unsigned number = 0;
+      for (int i = 0; i < 5; ++i) number = 3 * number + (i < digits ? codes[m + i * bytes] : 0);
+      *block++ = static_cast<std::uint8_t>((number * 256 + 242) / 243);
+    }
+    codes += bytes * digits;
+  }
+}
+
+Layout layout_of(DType packing) {
+  if (packing == DType::I2_S) return {128, 32, pack_i2s, 4};
+  if (packing == DType::TQ2_0) return {256, 66, pack_tq2, 4};
+  return {256, 54, pack_tq1, 3};
 }
 
 enum class Fill { Any, AllPlus, AllMinus, AllZero, Alternating };
@@ -113,17 +136,17 @@ std::int8_t activation(Activations activations, std::size_t k, std::int8_t weigh
   }
 }
 
-/// The row in its storage; what pads it to a whole group is filled with any codes.
+/// The row in its storage; what pads it to a whole block is filled with any codes.
 void pack(const Layout& layout, const std::int8_t* trits, std::size_t cols, std::uint8_t* row,
           Random& random) {
   std::fill_n(row, layout.row_bytes(cols), std::uint8_t{0});
-  for (std::size_t first = 0; first < cols; first += layout.group_cols, row += layout.group_bytes) {
-    for (std::size_t k = 0; k < layout.group_cols; ++k) {
-      const auto code = first + k < cols ? static_cast<unsigned>(trits[first + k] + 1)
-                                         : static_cast<unsigned>(random() % 4);
-      const auto [byte, shift] = layout.place(k);
-      row[byte] |= static_cast<std::uint8_t>(code << shift);
+  std::array<unsigned, 256> codes;
+  for (std::size_t first = 0; first < cols; first += layout.cols, row += layout.bytes) {
+    for (std::size_t k = 0; k < layout.cols; ++k) {
+      codes[k] = first + k < cols ? static_cast<unsigned>(trits[first + k] + 1)
+                                  : static_cast<unsigned>(random() % layout.codes);
     }
+    layout.pack(codes.data(), row);
   }
 }
 
@@ -265,6 +288,40 @@ TEST_P(TernaryKernels, ExtremeSumsAreExact) {
           ASSERT_NO_FATAL_FAILURE(expect_equals_reference(GetParam(), c, random));
         }
       }
+    }
+  }
+}
+
+/// Base 3 has bytes that no packing writes; every one of the 256 has digits all the same.
+TEST(Base3Kernels, TakeEveryByteAsThePackingUnpacksIt) {
+  constexpr std::size_t kRows = 5;
+  constexpr std::size_t kCols = 256 * 12;
+  constexpr std::size_t kRowBytes = kCols / 256 * 54;
+  Random random(4);
+  Bytes bytes(random);
+  ExactBuffer<std::uint8_t> weights(kRows * kRowBytes);
+  for (std::size_t i = 0; i < kRows * kRowBytes; ++i) {
+    const bool scale = i % 54 >= 52;
+    weights.data()[i] = static_cast<std::uint8_t>(scale ? i % 54 == 52 ? 0x00 : 0x3c : i * 7 + i / 256);
+  }
+  const TernaryMatrix matrix =
+      find_packing(DType::TQ1_0)
+          ->unpack(std::as_bytes(std::span(weights.data(), kRows * kRowBytes)), kRows, kCols, {});
+  for (const std::size_t tokens : {1, 2, 3, 9}) {
+    ExactBuffer<std::int8_t> x(tokens * kCols);
+    ExactBuffer<std::int32_t> sums(tokens);
+    for (std::size_t i = 0; i < tokens * kCols; ++i) x.data()[i] = static_cast<std::int8_t>(bytes.next());
+    for (std::size_t m = 0; m < tokens; ++m) {
+      sums[m] = std::accumulate(x.data() + m * kCols, x.data() + (m + 1) * kCols, 0);
+    }
+    std::vector<std::int32_t> expected(tokens * kRows);
+    std::vector<std::int32_t> out(tokens * kRows);
+    reference::ternary_matmul(matrix.trits.data(), kRows, kCols, x.data(), tokens, expected.data());
+    for (const TernaryKernel& kernel : ternary_kernels()) {
+      if (kernel.packing != DType::TQ1_0 || !supported(kernel.required)) continue;
+      kernel.run({weights.data(), kRowBytes, kCols, x.data(), kCols, sums.data(), tokens, 0, kRows,
+                  out.data(), kRows});
+      EXPECT_EQ(out, expected) << kernel.name << ", " << tokens << " tokens";
     }
   }
 }

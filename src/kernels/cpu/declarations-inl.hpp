@@ -4,6 +4,7 @@
 
 void ternary_i2_s(const TernaryArgs& args);
 void ternary_tq2_0(const TernaryArgs& args);
+void ternary_tq1_0(const TernaryArgs& args);
 
 void rms_norm(const float* x, const float* weight, float eps, std::size_t n, float* out);
 QuantizeResult quantize(const float* x, std::size_t n, std::size_t padded, std::int8_t* out);

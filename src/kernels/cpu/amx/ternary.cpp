@@ -16,6 +16,7 @@ namespace sterna::amx {
 #include "kernels/cpu/declarations-inl.hpp"
 #include "kernels/cpu/ternary_layouts-inl.hpp"
 #include "kernels/cpu/avx512/ternary-inl.hpp"
+#include "kernels/cpu/avx512/base3-inl.hpp"
 // clang-format on
 
 namespace {
@@ -108,7 +109,7 @@ inline void multiply_block(std::size_t tokens, const std::uint8_t* panels, std::
   }
 }
 
-template <class Layout>
+template <class Packing>
 inline void many_tokens_amx(const TernaryArgs& a) {
   constexpr std::size_t kRows = kAmxPanels * kPanelRows;
   constexpr std::size_t kTokens = 2 * kTileTokens;
@@ -124,8 +125,8 @@ inline void many_tokens_amx(const TernaryArgs& a) {
     for (std::size_t first = 0; first < blocks; first += piece) {
       const std::size_t count = least(piece, blocks - first);
       for (std::size_t r = 0; r < rows; r += kPanelRows) {
-        unpack_panel<Layout>(a, row + r, least(kPanelRows, rows - r), first, count, kRows,
-                             panels + r / kPanelRows * kAmxPanelBytes);
+        Packing::unpack_panel(a, row + r, least(kPanelRows, rows - r), first, count, kRows,
+                              panels + r / kPanelRows * kAmxPanelBytes);
       }
       written(panels);
       for (std::size_t m = 0; m < a.tokens; m += kTokens) {
@@ -153,22 +154,25 @@ inline void many_tokens_amx(const TernaryArgs& a) {
 // Below it a tile of activations is mostly empty, and vpdpbusd as fast.
 constexpr std::size_t kTokensForTiles = kFewTokens + 1;
 
-template <class Layout>
+template <class Packing>
 inline void ternary(const TernaryArgs& a) {
   if (a.tokens < kTokensForTiles) {
-    ternary_vnni<Layout>(a);
+    ternary_vnni<Packing>(a);
   } else {
-    many_tokens_amx<Layout>(a);
+    many_tokens_amx<Packing>(a);
   }
 }
 
 }  // namespace
 
 void ternary_i2_s(const TernaryArgs& args) {
-  ternary<LayoutI2S>(args);
+  ternary<TwoBits<LayoutI2S>>(args);
 }
 void ternary_tq2_0(const TernaryArgs& args) {
-  ternary<LayoutTQ2>(args);
+  ternary<TwoBits<LayoutTQ2>>(args);
+}
+void ternary_tq1_0(const TernaryArgs& args) {
+  ternary<Base3>(args);
 }
 
 }  // namespace sterna::amx

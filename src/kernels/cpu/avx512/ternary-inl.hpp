@@ -172,7 +172,7 @@ inline void few_tokens_rows(const TernaryArgs& a, std::size_t row, std::size_t s
 }
 
 template <class Layout, int kTokens>
-inline void few_tokens(const TernaryArgs& a) {
+inline void few_tokens_in_streams(const TernaryArgs& a) {
   const std::size_t step = (a.row_end - a.row_begin) / kStreams;
   for (std::size_t i = 0; i < step; ++i) {
     few_tokens_rows<Layout, kStreams, kTokens>(a, a.row_begin + i, step);
@@ -219,8 +219,8 @@ inline void transpose(__m512i (&v)[16]) {
 /// Unpacks `count` blocks of columns of rows [row, row + rows) from block `first` on, rows ≤ kPanelRows; the
 /// panel's other rows repeat the last. Asks for the same columns of the row `ahead` rows further.
 template <class Layout>
-inline void unpack_panel(const TernaryArgs& a, std::size_t row, std::size_t rows, std::size_t first,
-                         std::size_t count, std::size_t ahead, std::uint8_t* panel) {
+inline void unpack_two_bits(const TernaryArgs& a, std::size_t row, std::size_t rows, std::size_t first,
+                            std::size_t count, std::size_t ahead, std::uint8_t* panel) {
   const std::size_t groups = groups_of(a.cols);
   for (std::size_t b = first; b < first + count; ++b, panel += kBlockCols / kStepCols * kStepBytes) {
     __m512i bytes[kPanelRows];
@@ -241,6 +241,18 @@ inline void unpack_panel(const TernaryArgs& a, std::size_t row, std::size_t rows
     }
   }
 }
+
+template <class Layout>
+struct TwoBits {
+  template <int kTokens>
+  static void few_tokens(const TernaryArgs& a) {
+    few_tokens_in_streams<Layout, kTokens>(a);
+  }
+  static void unpack_panel(const TernaryArgs& a, std::size_t row, std::size_t rows, std::size_t first,
+                           std::size_t count, std::size_t ahead, std::uint8_t* panel) {
+    unpack_two_bits<Layout>(a, row, rows, first, count, ahead, panel);
+  }
+};
 
 /// out = −Σ q, to which the products are added.
 inline void start_sums(const TernaryArgs& a) {
@@ -318,7 +330,7 @@ inline void multiply_tokens(const std::uint8_t* panels, std::size_t steps, const
   }
 }
 
-template <class Layout>
+template <class Packing>
 inline void many_tokens_vnni(const TernaryArgs& a) {
   constexpr std::size_t kRows = kVnniPanels * kPanelRows;
   constexpr std::size_t kPanelBytes = kVnniBlocks * kBlockCols * kPanelRows;
@@ -330,8 +342,8 @@ inline void many_tokens_vnni(const TernaryArgs& a) {
     for (std::size_t first = 0; first < blocks; first += kVnniBlocks) {
       const std::size_t count = least(kVnniBlocks, blocks - first);
       for (std::size_t r = 0; r < rows; r += kPanelRows) {
-        unpack_panel<Layout>(a, row + r, least(kPanelRows, rows - r), first, count, kRows,
-                             panels + r / kPanelRows * kPanelBytes);
+        Packing::unpack_panel(a, row + r, least(kPanelRows, rows - r), first, count, kRows,
+                              panels + r / kPanelRows * kPanelBytes);
       }
       const std::size_t steps = count * kBlockCols / kStepCols;
       const std::int8_t* x = a.x + first * kBlockCols;
@@ -355,36 +367,36 @@ inline void many_tokens_vnni(const TernaryArgs& a) {
   }
 }
 
-template <class Layout>
+template <class Packing>
 inline bool few_tokens_done(const TernaryArgs& a) {
   static_assert(kFewTokens == 6);
   switch (a.tokens) {
     case 1:
-      few_tokens<Layout, 1>(a);
+      Packing::template few_tokens<1>(a);
       return true;
     case 2:
-      few_tokens<Layout, 2>(a);
+      Packing::template few_tokens<2>(a);
       return true;
     case 3:
-      few_tokens<Layout, 3>(a);
+      Packing::template few_tokens<3>(a);
       return true;
     case 4:
-      few_tokens<Layout, 4>(a);
+      Packing::template few_tokens<4>(a);
       return true;
     case 5:
-      few_tokens<Layout, 5>(a);
+      Packing::template few_tokens<5>(a);
       return true;
     case 6:
-      few_tokens<Layout, 6>(a);
+      Packing::template few_tokens<6>(a);
       return true;
     default:
       return false;
   }
 }
 
-template <class Layout>
+template <class Packing>
 inline void ternary_vnni(const TernaryArgs& a) {
-  if (!few_tokens_done<Layout>(a)) many_tokens_vnni<Layout>(a);
+  if (!few_tokens_done<Packing>(a)) many_tokens_vnni<Packing>(a);
 }
 
 }  // namespace

@@ -10,13 +10,17 @@ namespace sterna::avx512 {
 #include "kernels/cpu/declarations-inl.hpp"
 #include "kernels/cpu/ternary_layouts-inl.hpp"
 #include "kernels/cpu/avx512/ternary-inl.hpp"
+#include "kernels/cpu/avx512/base3-inl.hpp"
 // clang-format on
 
 void ternary_i2_s(const TernaryArgs& args) {
-  ternary_vnni<LayoutI2S>(args);
+  ternary_vnni<TwoBits<LayoutI2S>>(args);
 }
 void ternary_tq2_0(const TernaryArgs& args) {
-  ternary_vnni<LayoutTQ2>(args);
+  ternary_vnni<TwoBits<LayoutTQ2>>(args);
+}
+void ternary_tq1_0(const TernaryArgs& args) {
+  ternary_vnni<Base3>(args);
 }
 
 }  // namespace sterna::avx512

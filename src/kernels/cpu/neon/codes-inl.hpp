@@ -31,4 +31,25 @@ inline void prefetch(const std::uint8_t* at) {
   __builtin_prefetch(at, 0, 2);
 }
 
+/// What tiles-inl.hpp asks of a packing.
+template <class Layout>
+struct TwoBits {
+  static constexpr std::size_t kCols = kGroupCols;
+  static void unpack(const std::uint8_t* row, std::size_t first, std::size_t count, std::size_t next,
+                     std::int8_t* to) {
+    for (std::size_t g = 0; g < count; ++g, to += kGroupCols) {
+      const std::uint8_t* group = row + Layout::offset(first + g);
+      prefetch(group + next);
+      for (std::size_t half = 0; half < 2; ++half) {
+        const uint8x16_t bytes = vld1q_u8(group + half * kVectorBytes);
+        std::int8_t* out = to + half * kVectorBytes;
+        store(out, codes<Layout, 0>(bytes));
+        store(out + kFieldCols, codes<Layout, 1>(bytes));
+        store(out + 2 * kFieldCols, codes<Layout, 2>(bytes));
+        store(out + 3 * kFieldCols, codes<Layout, 3>(bytes));
+      }
+    }
+  }
+};
+
 }  // namespace

@@ -20,7 +20,7 @@ namespace {
 
 using Sum = int16x8_t;
 // A vector of 16 columns puts two products into a lane: 64 vectors, 1024 columns.
-constexpr std::size_t kPieceGroups = 8;
+constexpr std::size_t kPieceCols = 1024;
 
 inline Sum add_products(Sum sum, int8x16_t c, int8x16_t q) {
   return vmlal_high_s8(vmlal_s8(sum, vget_low_s8(c), vget_low_s8(q)), c, q);
@@ -31,7 +31,10 @@ inline int32x4_t widen(Sum sum) {
 
 }  // namespace
 
+// clang-format off
 #include "kernels/cpu/neon/tiles-inl.hpp"
+#include "kernels/cpu/neon/base3-inl.hpp"
+// clang-format on
 
 namespace {
 
@@ -80,7 +83,7 @@ inline void vector_rows(const TernaryArgs& a, std::size_t row) {
 
 template <class Layout>
 inline void ternary(const TernaryArgs& a) {
-  if (a.tokens != 1) return matrix_matrix<Layout>(a);
+  if (a.tokens != 1) return matrix_matrix<TwoBits<Layout>>(a);
   std::size_t row = a.row_begin;
   for (; row + 4 <= a.row_end; row += 4) vector_rows<Layout, 4>(a, row);
   for (; row < a.row_end; ++row) vector_rows<Layout, 1>(a, row);
@@ -93,6 +96,9 @@ void ternary_i2_s(const TernaryArgs& args) {
 }
 void ternary_tq2_0(const TernaryArgs& args) {
   ternary<LayoutTQ2>(args);
+}
+void ternary_tq1_0(const TernaryArgs& args) {
+  ternary_base3(args);
 }
 
 }  // namespace sterna::neon

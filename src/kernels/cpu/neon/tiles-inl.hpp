@@ -3,7 +3,12 @@
 //   Sum                    lanes of partial sums
 //   add_products(s, c, q)  adds the 16 products of codes and activations to them
 //   widen(s)               int32 lanes with the same total
-//   kPieceGroups           how many groups of a row one Sum may take
+//   kPieceCols             how many columns of a row one Sum may take
+// and for any packing, which has
+//   kCols                               columns of a block of weights, which divides kPieceCols
+//   unpack(row, first, count, next, to) the codes of `count` blocks of a row as bytes, columns in order; what
+//   is
+//                                       unpacked next lies `next` bytes further
 //
 // Included inside namespace sterna::<isa>, after codes-inl.hpp.
 
@@ -17,30 +22,12 @@ inline int32x4_t horizontal_sums(int32x4_t a, int32x4_t b, int32x4_t c, int32x4_
 // Rows of unpacked codes, used for every token before the next ones are unpacked. With pieces of 1024 or 2048
 // columns 8 or 16 KiB, beside 4 or 8 KiB of activations: the first-level caches have 32 KiB or more.
 constexpr std::size_t kTileRows = 8;
-constexpr std::size_t kTileStride = kPieceGroups * kGroupCols;
+constexpr std::size_t kTileStride = kPieceCols;
 // Sums of 4 rows × 4 tokens, the codes of 4 rows and one activation vector are 21 of the 32 registers, and 8
 // loads serve 16 steps of products: one for two, where cores load half as much as they multiply or more. 4 ×
 // 6 would also fit, and save a sixth of the loads, but divides a batch worse.
 constexpr int kBlockRows = 4;
 constexpr int kBlockTokens = 4;
-
-/// The codes of `count` groups as bytes, columns in order; what is unpacked next lies `next` bytes further.
-template <class Layout>
-inline void unpack(const std::uint8_t* row, std::size_t first, std::size_t count, std::size_t next,
-                   std::int8_t* to) {
-  for (std::size_t g = 0; g < count; ++g, to += kGroupCols) {
-    const std::uint8_t* group = row + Layout::offset(first + g);
-    prefetch(group + next);
-    for (std::size_t half = 0; half < 2; ++half) {
-      const uint8x16_t bytes = vld1q_u8(group + half * kVectorBytes);
-      std::int8_t* out = to + half * kVectorBytes;
-      store(out, codes<Layout, 0>(bytes));
-      store(out + kFieldCols, codes<Layout, 1>(bytes));
-      store(out + 2 * kFieldCols, codes<Layout, 2>(bytes));
-      store(out + 3 * kFieldCols, codes<Layout, 3>(bytes));
-    }
-  }
-}
 
 /// sums[t][r] = Σ codes of tile row r · activations of token t, over `cols` ≤ kTileStride columns.
 template <int kRows, int kTokens>
@@ -87,22 +74,23 @@ inline void multiply_rows(const TernaryArgs& a, std::size_t row, const std::int8
   }
 }
 
-template <class Layout>
+template <class Packing>
 inline void matrix_matrix(const TernaryArgs& a) {
   alignas(64) std::int8_t tile[kTileRows * kTileStride];
-  const std::size_t groups = groups_of(a.cols);
-  const std::size_t pieces = (groups + kPieceGroups - 1) / kPieceGroups;
-  const std::size_t piece = (groups + pieces - 1) / pieces;  // all about equally long: no short last one
+  constexpr std::size_t kPieceBlocks = kPieceCols / Packing::kCols;
+  const std::size_t blocks = a.cols / Packing::kCols + (a.cols % Packing::kCols != 0);
+  const std::size_t pieces = (blocks + kPieceBlocks - 1) / kPieceBlocks;
+  const std::size_t piece = (blocks + pieces - 1) / pieces;  // all about equally long: no short last one
   for (std::size_t row = a.row_begin; row < a.row_end; row += kTileRows) {
     const std::size_t rows = least(kTileRows, a.row_end - row);
-    for (std::size_t first = 0; first < groups; first += piece) {
-      const std::size_t count = least(piece, groups - first);
+    for (std::size_t first = 0; first < blocks; first += piece) {
+      const std::size_t count = least(piece, blocks - first);
       for (std::size_t r = 0; r < rows; ++r) {
-        unpack<Layout>(a.weights + (row + r) * a.weight_stride, first, count, kTileRows * a.weight_stride,
-                       tile + r * kTileStride);
+        Packing::unpack(a.weights + (row + r) * a.weight_stride, first, count, kTileRows * a.weight_stride,
+                        tile + r * kTileStride);
       }
-      const std::size_t first_col = first * kGroupCols;
-      const std::size_t cols = count * kGroupCols;
+      const std::size_t first_col = first * Packing::kCols;
+      const std::size_t cols = count * Packing::kCols;
       for (std::size_t token = 0; token < a.tokens; token += kBlockTokens) {
         const std::size_t tokens = least(kBlockTokens, a.tokens - token);
         std::size_t r = 0;

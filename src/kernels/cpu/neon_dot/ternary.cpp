@@ -17,7 +17,7 @@ namespace sterna::neon_dot {
 namespace {
 
 using Sum = int32x4_t;
-constexpr std::size_t kPieceGroups = 16;  // what the first-level cache holds, not what a sum does
+constexpr std::size_t kPieceCols = 2048;  // what the first-level cache holds, not what a sum does
 
 inline Sum add_products(Sum sum, int8x16_t c, int8x16_t q) {
   return vdotq_s32(sum, c, q);
@@ -28,7 +28,10 @@ inline int32x4_t widen(Sum sum) {
 
 }  // namespace
 
+// clang-format off
 #include "kernels/cpu/neon/tiles-inl.hpp"
+#include "kernels/cpu/neon/base3-inl.hpp"
+// clang-format on
 
 namespace {
 
@@ -37,7 +40,7 @@ inline void ternary(const TernaryArgs& a) {
   if (a.tokens == 1) {
     matrix_vector<Layout>(a);
   } else {
-    matrix_matrix<Layout>(a);
+    matrix_matrix<TwoBits<Layout>>(a);
   }
 }
 
@@ -48,6 +51,9 @@ void ternary_i2_s(const TernaryArgs& args) {
 }
 void ternary_tq2_0(const TernaryArgs& args) {
   ternary<LayoutTQ2>(args);
+}
+void ternary_tq1_0(const TernaryArgs& args) {
+  ternary_base3(args);
 }
 
 }  // namespace sterna::neon_dot
