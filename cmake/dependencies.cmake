@@ -7,6 +7,7 @@ pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)           # the Uni
 pkg_check_modules(SENTENCEPIECE REQUIRED IMPORTED_TARGET sentencepiece)  # tokenizer.model
 pkg_check_modules(HWLOC REQUIRED IMPORTED_TARGET hwloc)                # cores, caches, NUMA nodes, pinning
 pkg_check_modules(CPUINFO REQUIRED IMPORTED_TARGET libcpuinfo)         # instruction sets
+pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy)                 # vectors of any instruction set, for the tensor operations
 
 if(STERNA_APPS)
   find_package(CLI11 REQUIRED)   # the command line

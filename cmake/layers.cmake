@@ -6,7 +6,7 @@ set_target_properties(sterna PROPERTIES EXPORT_NAME sterna)
 target_include_directories(sterna PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
 target_compile_features(sterna PUBLIC cxx_std_20)
 target_link_libraries(sterna PRIVATE $<BUILD_INTERFACE:sterna_flags> fmt::fmt nlohmann_json::nlohmann_json
-  PkgConfig::PCRE2 PkgConfig::SENTENCEPIECE PkgConfig::HWLOC PkgConfig::CPUINFO Threads::Threads)
+  PkgConfig::PCRE2 PkgConfig::SENTENCEPIECE PkgConfig::HWLOC PkgConfig::CPUINFO PkgConfig::HWY Threads::Threads)
 target_include_directories(sterna PRIVATE ${PROJECT_SOURCE_DIR}/src)
 
 function(sterna_layer name)
@@ -14,3 +14,12 @@ function(sterna_layer name)
   list(FILTER sources EXCLUDE REGEX "_test\\.cpp$|/kernels/cpu/")
   target_sources(sterna PRIVATE ${sources})
 endfunction()
+
+# The loops of the tensor operations, for the instruction sets that Highway chooses from at run time. -O3 in every build
+# type, as for the kernels: the compiler vectorises those not written in vectors. The two other flags let it: no result
+# depends on errno or on floating-point exceptions, and no float result changes.
+set(STERNA_OPS ${PROJECT_SOURCE_DIR}/src/tensor/ops)
+file(GLOB loops CONFIGURE_DEPENDS ${STERNA_OPS}/simd/*.cpp)
+set_property(SOURCE ${loops} ${STERNA_OPS}/convert.cpp PROPERTY COMPILE_OPTIONS -O3 -fno-math-errno -fno-trapping-math)
+# The same loops one element at a time, to compare with.
+set_property(SOURCE ${STERNA_OPS}/simd/scalar.cpp APPEND PROPERTY COMPILE_OPTIONS -fno-tree-vectorize -fno-tree-slp-vectorize)
