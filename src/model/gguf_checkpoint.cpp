@@ -50,6 +50,7 @@ class Reader {
         source.encoding = WeightEncoding::Dense;
         break;
       case DTypeKind::Integer:
+      case DTypeKind::Packed:
         collector_.check_float(*source.weight);
         break;
     }

@@ -24,6 +24,11 @@ constexpr std::array kTable{
     DTypeInfo{DType::U32, "u32", Integer, 1, 4, 0, 0},
     DTypeInfo{DType::U64, "u64", Integer, 1, 8, 0, 0},
     DTypeInfo{DType::Bool, "bool", Integer, 1, 1, 0, 0},
+    DTypeInfo{DType::I4, "i4", Packed, 2, 1, 0, 0},
+    DTypeInfo{DType::U4, "u4", Packed, 2, 1, 0, 0},
+    DTypeInfo{DType::Ternary2, "ternary2", Packed, 4, 1, 0, 0},
+    DTypeInfo{DType::Ternary1_6, "ternary1_6", Packed, 5, 1, 0, 0},
+    DTypeInfo{DType::Binary1, "binary1", Packed, 8, 1, 0, 0},
     DTypeInfo{DType::Q4_0, "q4_0", Block, 32, 18, 0, 0},
     DTypeInfo{DType::Q8_0, "q8_0", Block, 32, 34, 0, 0},
     DTypeInfo{DType::Q6_K, "q6_k", Block, 256, 210, 0, 0},
@@ -77,14 +82,15 @@ std::optional<std::uint64_t> storage_bytes(DType dtype, std::uint64_t rows, std:
   const DTypeInfo& row = info(dtype);
   std::uint64_t lines = rows;
   std::uint64_t line = cols;
-  if (dtype == DType::I2_S) {  // a row may end inside a block
+  if (dtype == DType::I2_S || row.kind == Packed) {  // a row may end inside a block
     const auto elements = checked_mul(rows, cols);
     if (!elements) return std::nullopt;
     lines = 1;
     line = *elements;
   }
-  if (line % row.block_elements != 0) return std::nullopt;
-  const auto blocks = checked_mul<std::uint64_t>(line / row.block_elements, row.block_bytes);
+  if (line % row.block_elements != 0 && row.kind != Packed) return std::nullopt;
+  const auto blocks =
+      checked_mul<std::uint64_t>(ceil_div<std::uint64_t>(line, row.block_elements), row.block_bytes);
   const auto with_extra = blocks ? checked_add<std::uint64_t>(*blocks, row.row_bytes_extra) : blocks;
   const auto body = with_extra ? checked_mul(*with_extra, lines) : with_extra;
   return body ? checked_add<std::uint64_t>(*body, row.tensor_bytes_extra) : body;
