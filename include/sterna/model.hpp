@@ -49,12 +49,22 @@ struct ModelConfig {
 /// Element type of the cached keys and values; int8 with a float32 scale for each key and value of a head.
 enum class KvType : std::uint8_t { F32, F16, I8 };
 
+/// How ternary weights lie in memory. Results are the same bits; speed and size differ.
+enum class Pack : std::uint8_t {
+  File,          ///< as in the file where a kernel reads that, the rest as Auto
+  Auto,          ///< what decodes fastest on this machine, measured once and remembered in the user's cache
+                 ///< folder (`$XDG_CACHE_HOME/sterna/packings`); takes 0.2 s the first time
+  TwoBit,        ///< 2 bits a weight: I2_S, or TQ2_0 where the file has it
+  OnePoint6Bit,  ///< 1.69 bits a weight: TQ1_0, five weights to a byte
+};
+
 struct LoadOptions {
   bool map = true;              ///< memory-map the files; false reads them
   bool lock = false;            ///< lock the pages in memory
   std::uint32_t i2s_group = 0;  ///< 64 or 128: overrides what the file's evidence says; 0 decides from it
   std::string
       kernel;  ///< a kernel's or an instruction set's name; empty takes STERNA_KERNEL, then the fastest
+  Pack pack = Pack::File;
   unsigned threads = 0;  ///< for repacking; 0 = physical cores
   Progress progress{};
 };
@@ -68,6 +78,12 @@ struct WeightReport {
   DType used;                     ///< what the kernels read
   std::uint64_t owned_bytes = 0;  ///< bytes allocated; 0 when used where it lies in the file
   std::string why;                ///< why it is not used as it lies; empty when it is
+};
+
+/// What ternary weights are repacked to, and why.
+struct PackingReport {
+  std::string name;  ///< "2bit" or "1.6bit"; empty when every weight lies as a kernel reads it
+  std::string why;
 };
 
 class Model {
@@ -85,6 +101,7 @@ class Model {
   /// The chat template's source in the model's metadata, or empty.
   const std::string& chat_template_source() const noexcept;
   const std::vector<WeightReport>& weights() const noexcept;
+  const PackingReport& packing() const noexcept;
   /// Bytes read to produce one token: all linear weights, norms and the head; the embedding's row.
   std::uint64_t bytes_per_token() const noexcept;
   std::uint64_t parameters() const noexcept;

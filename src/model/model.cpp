@@ -56,14 +56,16 @@ std::shared_ptr<const Model> Model::load(const std::filesystem::path& path, cons
   impl.kernels = select_float_kernels(options.kernel);
   ThreadPool pool(options.threads);
   impl.weights = load_weights(impl.checkpoint, impl.kernels, pool,
-                              {.kernel = options.kernel, .progress = options.progress}, impl.reports);
+                              {.kernel = options.kernel, .pack = options.pack, .progress = options.progress},
+                              impl.reports);
   if (impl.checkpoint.tokenizer) {
     impl.tokenizer = std::make_shared<const Tokenizer>(std::move(*impl.checkpoint.tokenizer));
     impl.checkpoint.tokenizer.reset();
   }
   impl.kernel_names = kernels_in_use(impl.weights, impl.kernels);
   impl.bytes_per_token = bytes_read_per_token(impl.weights);
-  for (const WeightReport& report : impl.reports) impl.parameters += report.shape[0] * report.shape[1];
+  for (const WeightReport& report : impl.reports.weights)
+    impl.parameters += report.shape[0] * report.shape[1];
   return model;
 }
 
@@ -89,7 +91,10 @@ const std::string& Model::chat_template_source() const noexcept {
 }
 
 const std::vector<WeightReport>& Model::weights() const noexcept {
-  return impl_->reports;
+  return impl_->reports.weights;
+}
+const PackingReport& Model::packing() const noexcept {
+  return impl_->reports.packing;
 }
 std::uint64_t Model::bytes_per_token() const noexcept {
   return impl_->bytes_per_token;

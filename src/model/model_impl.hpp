@@ -16,7 +16,7 @@ struct Model::Impl {
   FloatKernels kernels;
   Weights weights;
   std::shared_ptr<const Tokenizer> tokenizer;  ///< null when the files hold none
-  std::vector<WeightReport> reports;
+  WeightReports reports;
   std::vector<std::string> kernel_names;
   std::uint64_t bytes_per_token = 0;
   std::uint64_t parameters = 0;

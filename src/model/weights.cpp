@@ -4,12 +4,15 @@
 #include <cmath>
 #include <cstring>
 #include <exception>
+#include <map>
 #include <mutex>
 #include <optional>
+#include <tuple>
 #include <utility>
 
 #include "base/checked.hpp"
 #include "base/half.hpp"
+#include "model/packing_choice.hpp"
 #include "packing/hf_u8.hpp"
 #include "quantize/absmean.hpp"
 #include "sterna/error.hpp"
@@ -26,25 +29,44 @@ void own(Matrix& matrix, std::uint64_t rows, std::size_t stride) {
   matrix.stride = stride;
 }
 
-/// The kernels' own layout: I2_S with every row padded to whole groups. Byte p of a group is
+/// I2_S with every row padded to whole groups. Byte p of a group is
 /// c[p] << 6 | c[p + 32] << 4 | c[p + 64] << 2 | c[p + 96] with c = trit + 1.
-void pack_rows(const TernaryMatrix& from, Matrix& to) {
-  to.dtype = DType::I2_S;
-  own(to, from.rows, ceil_div(from.cols, kI2sGroup) * (kI2sGroup / 4));
-  for (std::uint64_t row = 0; row < from.rows; ++row) {
-    const std::int8_t* trits = from.trits.data() + row * from.cols;
-    auto* out = reinterpret_cast<std::uint8_t*>(to.owned.data() + row * to.stride);
-    for (std::uint64_t at = 0; at < from.cols; at += kI2sGroup, out += kI2sGroup / 4) {
-      for (std::uint64_t p = 0; p < kI2sGroup / 4; ++p) {
-        unsigned byte = 0;
-        for (std::uint64_t plane = 0; plane < 4; ++plane) {
-          const std::uint64_t k = at + plane * (kI2sGroup / 4) + p;
-          const int trit = k < from.cols ? trits[k] : 0;
-          byte = byte << 2 | static_cast<unsigned>(trit + 1);
-        }
-        out[p] = static_cast<std::uint8_t>(byte);
+void pack_i2s_row(const std::int8_t* trits, std::uint64_t cols, std::uint8_t* out) {
+  for (std::uint64_t at = 0; at < cols; at += kI2sGroup, out += kI2sGroup / 4) {
+    for (std::uint64_t p = 0; p < kI2sGroup / 4; ++p) {
+      unsigned byte = 0;
+      for (std::uint64_t plane = 0; plane < 4; ++plane) {
+        const std::uint64_t k = at + plane * (kI2sGroup / 4) + p;
+        const int trit = k < cols ? trits[k] : 0;
+        byte = byte << 2 | static_cast<unsigned>(trit + 1);
       }
+      out[p] = static_cast<std::uint8_t>(byte);
     }
+  }
+}
+
+/// The kernels' own layouts: rows padded with zeros to whole blocks, and no scales but the matrix's.
+void pack_rows(const TernaryMatrix& from, DType dtype, Matrix& to) {
+  to.dtype = dtype;
+  if (dtype == DType::I2_S) {
+    own(to, from.rows, ceil_div(from.cols, kI2sGroup) * (kI2sGroup / 4));
+    for (std::uint64_t row = 0; row < from.rows; ++row) {
+      pack_i2s_row(from.trits.data() + row * from.cols, from.cols,
+                   reinterpret_cast<std::uint8_t*>(to.owned.data() + row * to.stride));
+    }
+    return;
+  }
+  const auto& block = info(dtype);
+  TernaryMatrix one;
+  one.rows = 1;
+  one.cols = round_up<std::uint64_t>(from.cols, block.block_elements);
+  one.trits.resize(one.cols);
+  one.scales.values = {1.0f};
+  own(to, from.rows, *storage_bytes(dtype, 1, one.cols));
+  for (std::uint64_t row = 0; row < from.rows; ++row) {
+    std::copy_n(from.trits.begin() + static_cast<std::ptrdiff_t>(row * from.cols), from.cols,
+                one.trits.begin());
+    find_packing(dtype)->pack(one, {}, MutableBytes(to.owned.data() + row * to.stride, to.stride));
   }
 }
 
@@ -99,29 +121,67 @@ bool tq2_codes_are_trits(Bytes bytes) {
   return true;
 }
 
-/// The scale of a TQ2_0 matrix if all blocks share it, which a block of zeros does with any.
-std::optional<float> common_tq2_scale(Bytes bytes) {
-  constexpr std::size_t kCodes = 64;  // bytes of codes in a block, before its f16 scale
+/// The scale of a TQ2_0 or TQ1_0 matrix if all blocks share it, which a block of zeros does with any.
+std::optional<float> common_block_scale(DType dtype, Bytes bytes) {
+  const std::size_t block = info(dtype).block_bytes;
+  const std::size_t codes = block - sizeof(std::uint16_t);  // before the f16 scale
+  // 2 bits: 01 01 01 01. Base 3: 11111, or 1111 and a 0 in the bytes of four weights.
+  std::vector<std::byte> zeros(codes, dtype == DType::TQ2_0 ? std::byte{0x55} : std::byte{0x80});
+  if (dtype == DType::TQ1_0) std::fill(zeros.end() - 4, zeros.end(), std::byte{0x7f});
   std::optional<float> common;
-  for (std::size_t at = 0; at < bytes.size(); at += kCodes + 2) {
-    const float scale = f16_to_f32(load_unaligned<std::uint16_t>(bytes.data() + at + kCodes));
-    const auto codes = bytes.subspan(at, kCodes);
-    // 01 01 01 01: four times the code of 0.
-    if (std::ranges::all_of(codes, [](std::byte b) { return b == std::byte{0x55}; })) continue;
-    if (!std::isfinite(scale) || (common && *common != scale)) return std::nullopt;
+  for (std::size_t at = 0; at < bytes.size(); at += block) {
+    const float scale = f16_to_f32(load_unaligned<std::uint16_t>(bytes.data() + at + codes));
+    if (common && *common == scale) continue;
+    if (std::memcmp(bytes.data() + at, zeros.data(), codes) == 0) continue;
+    if (!std::isfinite(scale) || common) return std::nullopt;
     common = scale;
   }
   return common ? common : 0.0f;
 }
 
+/// Why a ternary weight must be repacked, as far as that shows without reading it; empty when it need not.
+std::string why_no_kernel_reads(const LinearSource& source, const UnpackOptions& unpack) {
+  if (source.encoding == WeightEncoding::HfPacked) return "four output rows share a byte";
+  if (source.encoding == WeightEncoding::Master) return "float master weights, quantised by absmean";
+  const DType dtype = source.weight->dtype;
+  if (!layout_like(dtype)) return "no kernel reads " + std::string(name(dtype));
+  if (dtype != DType::I2_S) return "";
+  if (unpack.i2s_group != kI2sGroup) return "groups of " + std::to_string(unpack.i2s_group) + " weights";
+  return source.cols % kI2sGroup == 0 ? "" : "rows end inside a group";
+}
+
+/// The layout of what is repacked, chosen as `pack` says.
+PackingChoice choose_layout(const Checkpoint& checkpoint, const WeightOptions& options, ThreadPool& pool) {
+  for (const RepackLayout& layout : repack_layouts()) {
+    if (layout.pack == options.pack) return {&layout, "asked for"};
+  }
+  PackingQuestion question{.kernel = options.kernel};
+  std::map<std::pair<std::uint64_t, std::uint64_t>, std::uint64_t> weights_of_shape;
+  bool repack = options.pack == Pack::Auto;
+  for (const LayerSource& layer : checkpoint.layers) {
+    for_each_linear(layer, [&](const LinearSource& source) {
+      if (source.encoding == WeightEncoding::Dense) return;
+      repack = repack || !why_no_kernel_reads(source, checkpoint.unpack).empty();
+      question.weights += source.rows * source.cols;
+      std::uint64_t& weights = weights_of_shape[{source.rows, source.cols}];
+      weights += source.rows * source.cols;
+    });
+  }
+  if (!repack || weights_of_shape.empty()) return {&repack_layouts().front(), ""};
+  const auto& [shape, weights] =
+      *std::ranges::max_element(weights_of_shape, {}, [](const auto& e) { return e.second; });
+  std::tie(question.rows, question.cols) = shape;
+  return choose_layout(question, pool, packing_cache());
+}
+
 /// One weight's way from the file to a kernel.
 class Loader {
  public:
-  Loader(const Checkpoint& checkpoint, const FloatKernels& kernels, const std::string& forced)
-      : checkpoint_(checkpoint),
-        kernels_(kernels),
-        i2s_(select_ternary_kernel(DType::I2_S, forced)),
-        tq2_(select_ternary_kernel(DType::TQ2_0, forced)) {}
+  /// `asked`: the layout to which weights of other bits are repacked even where a kernel reads theirs, or
+  /// null; `repacked`: the layout of those that no kernel reads as they lie.
+  Loader(const Checkpoint& checkpoint, const FloatKernels& kernels, const std::string& forced,
+         const RepackLayout* asked, const RepackLayout& repacked)
+      : checkpoint_(checkpoint), kernels_(kernels), forced_(forced), asked_(asked), repacked_(repacked) {}
 
   void dense(const LinearSource& source, Matrix& matrix, WeightReport& report) const {
     matrix.rows = source.rows;
@@ -154,8 +214,8 @@ class Loader {
       report.why = "its blocks have different scales: not a BitLinear weight, run as a dense matrix";
       return;
     }
-    pack_rows(trits, matrix);
-    matrix.ternary = i2s_;
+    pack_rows(trits, repacked_.dtype, matrix);
+    matrix.ternary = select_ternary_kernel(matrix.dtype, forced_);
     if (trits.scales.grain == ScaleGrain::Row) {
       matrix.row_scales = trits.scales.values;
     } else {
@@ -166,40 +226,32 @@ class Loader {
  private:
   /// True when a kernel takes the file's bytes; `report.why` says why not.
   bool use_as_it_lies(const LinearSource& source, Matrix& matrix, WeightReport& report) const {
+    const DType dtype = source.weight->dtype;
     const Bytes bytes = source.weight->bytes;
-    if (source.encoding == WeightEncoding::HfPacked) {
-      report.why = "four output rows share a byte";
-    } else if (source.encoding == WeightEncoding::Master) {
-      report.why = "float master weights, quantised by absmean";
-    } else if (source.weight->dtype == DType::I2_S) {
-      if (checkpoint_.unpack.i2s_group != kI2sGroup) {
-        report.why = "groups of " + std::to_string(checkpoint_.unpack.i2s_group) + " weights";
-      } else if (source.cols % kI2sGroup != 0) {
-        report.why = "rows end inside a group";
-      } else {
-        const std::uint64_t codes = source.rows * source.cols / 4;
-        const float scale = load_unaligned<float>(bytes.data() + codes);
-        if (!all_codes_are_trits(bytes.first(codes)) || !std::isfinite(scale)) {
-          read_ternary(source, checkpoint_.unpack);  // throws, and says where
-        }
-        matrix.scale = scale * source.scale;
-        matrix.stride = source.cols / 4;
-        matrix.ternary = i2s_;
+    report.why = why_no_kernel_reads(source, checkpoint_.unpack);
+    if (report.why.empty() && asked_ && asked_ != layout_like(dtype)) {
+      report.why = "packed in " + std::string(asked_->name) + " as asked";
+    }
+    if (!report.why.empty()) return false;
+    if (dtype == DType::I2_S) {
+      const std::uint64_t codes = source.rows * source.cols / 4;
+      const float scale = load_unaligned<float>(bytes.data() + codes);
+      if (!all_codes_are_trits(bytes.first(codes)) || !std::isfinite(scale)) {
+        read_ternary(source, checkpoint_.unpack);  // throws, and says where
       }
-    } else if (source.weight->dtype == DType::TQ2_0 && tq2_) {
-      const auto scale = common_tq2_scale(bytes);
-      if (!scale || !tq2_codes_are_trits(bytes)) {
+      matrix.scale = scale * source.scale;
+      matrix.stride = source.cols / 4;
+    } else {
+      const auto scale = common_block_scale(dtype, bytes);
+      if (!scale || (dtype == DType::TQ2_0 && !tq2_codes_are_trits(bytes))) {
         report.why = "its blocks have different scales";
         return false;  // unpacking meets a bad code and says where
       }
       matrix.scale = *scale * source.scale;
-      matrix.stride = *storage_bytes(DType::TQ2_0, 1, source.cols);
-      matrix.ternary = tq2_;
-    } else {
-      report.why = "no kernel reads " + std::string(name(source.weight->dtype));
+      matrix.stride = *storage_bytes(dtype, 1, source.cols);
     }
-    if (!matrix.ternary) return false;
-    matrix.dtype = source.weight->dtype;
+    matrix.ternary = select_ternary_kernel(dtype, forced_);
+    matrix.dtype = dtype;
     matrix.data = bytes.data();
     return true;
   }
@@ -217,8 +269,9 @@ class Loader {
 
   const Checkpoint& checkpoint_;
   const FloatKernels& kernels_;
-  const TernaryKernel* i2s_;
-  const TernaryKernel* tq2_;  ///< may be null
+  const std::string& forced_;
+  const RepackLayout* asked_;
+  const RepackLayout& repacked_;
 };
 
 std::vector<float> optional_vector(const StoredTensor* tensor) {
@@ -281,8 +334,11 @@ TernaryMatrix read_ternary(const LinearSource& source, const UnpackOptions& opti
 }
 
 Weights load_weights(const Checkpoint& checkpoint, const FloatKernels& kernels, ThreadPool& pool,
-                     const WeightOptions& options, std::vector<WeightReport>& reports) {
-  const Loader loader(checkpoint, kernels, options.kernel);
+                     const WeightOptions& options, WeightReports& reports) {
+  const PackingChoice choice = choose_layout(checkpoint, options, pool);
+  const RepackLayout* asked = options.pack == Pack::File ? nullptr : choice.layout;
+  const Loader loader(checkpoint, kernels, options.kernel, asked, *choice.layout);
+  reports.packing = {choice.why.empty() ? "" : std::string(choice.layout->name), choice.why};
   Weights weights;
   weights.layers.resize(checkpoint.layers.size());
 
@@ -326,7 +382,7 @@ Weights load_weights(const Checkpoint& checkpoint, const FloatKernels& kernels, 
   weights.output_norm = read_vector(*checkpoint.output_norm);
   weights.head.bias = optional_vector(checkpoint.head.bias);
 
-  reports.resize(jobs.size());
+  reports.weights.resize(jobs.size());
   std::exception_ptr failure;
   std::size_t failed_job = jobs.size();  // the first in file order is reported, whichever thread met it
   std::mutex failure_mutex;
@@ -337,7 +393,7 @@ Weights load_weights(const Checkpoint& checkpoint, const FloatKernels& kernels, 
     pool.parallel_for(count, 1, [&](std::size_t begin, std::size_t end, unsigned) {
       for (std::size_t i = start + begin; i < start + end; ++i) {
         const Job& job = jobs[i];
-        WeightReport& report = reports[i];
+        WeightReport& report = reports.weights[i];
         try {
           report.name = job.source->weight->name;
           report.stored = job.source->weight->dtype;

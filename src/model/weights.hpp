@@ -56,14 +56,21 @@ struct Weights {
 
 struct WeightOptions {
   std::string kernel{};
+  Pack pack = Pack::File;
   Progress progress{};
 };
 
-/// Brings every weight of the checkpoint into a kernel's layout. Where a file's bytes are a kernel's layout
-/// they are used where they lie, after a check that every code is a trit; `reports` tells for each weight
-/// which it was and why. The checkpoint must outlive the weights.
+/// What became of a checkpoint's weights.
+struct WeightReports {
+  std::vector<WeightReport> weights;
+  PackingReport packing;
+};
+
+/// Brings every weight of the checkpoint into a kernel's layout. Where a file's bytes are a kernel's layout,
+/// and the one asked for, they are used where they lie, after a check that every code is a trit; `reports`
+/// tells for each weight which it was and why. The checkpoint must outlive the weights.
 Weights load_weights(const Checkpoint& checkpoint, const FloatKernels& kernels, ThreadPool& pool,
-                     const WeightOptions& options, std::vector<WeightReport>& reports);
+                     const WeightOptions& options, WeightReports& reports);
 
 /// Trits of a Ternary, HfPacked or Master source in the model's row order, all scales folded in.
 TernaryMatrix read_ternary(const LinearSource& source, const UnpackOptions& options);

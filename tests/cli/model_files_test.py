@@ -51,6 +51,20 @@ class Inspect(ProgramTest):
         self.assertLess(len(report["metadata"]["tokenizer.ggml.tokens"]), 20)
         self.assertIn("general.architecture", self.ok("inspect", support.synthetic(), "--metadata"))
 
+    def test_a_packing_can_be_asked_for(self):
+        def types(*options):
+            report = self.json("inspect", support.synthetic(), *options)
+            ternary = {w["used"] for w in report["weights"]} & {"i2_s", "tq1_0", "tq2_0"}
+            return ternary, report["model"].get("packing", {}).get("name")
+
+        self.assertEqual(types(), ({"i2_s"}, None))
+        self.assertEqual(types("--pack", "file"), ({"i2_s"}, None))
+        self.assertEqual(types("--pack", "2bit"), ({"i2_s"}, "2bit"))
+        self.assertEqual(types("--pack", "1.6bit"), ({"tq1_0"}, "1.6bit"))
+        self.assertIn(types("--pack", "auto")[1], ("2bit", "1.6bit"))
+        self.assertIn("as asked", self.ok("inspect", support.synthetic(), "--pack", "1.6bit"))
+        self.fails("inspect", support.synthetic(), "--pack", "3bit", says="3bit")
+
     def test_damage_is_an_error(self):
         whole = support.synthetic().read_bytes()
         for name, content in [("empty.gguf", b""), ("short.gguf", whole[:1000]), ("cut.gguf", whole[:-100]),
@@ -147,6 +161,11 @@ class Devices(ProgramTest):
         self.assertEqual({p["kernel"] for p in report["packings"] if p["packing"] == "i2_s"}, {"i2_s-generic"})
         self.assertEqual(report, self.json("devices", STERNA_KERNEL="generic"))
         self.fails("devices", "--kernel", "nonsense", says="nonsense")
+
+    def test_a_damaged_memory_of_packings_is_none(self):
+        (self.folder / "sterna").mkdir()
+        (self.folder / "sterna" / "packings").write_bytes(b"sterna choices 1\n\xff\x00\t\n2bit")
+        self.assertEqual(self.json("devices", XDG_CACHE_HOME=str(self.folder))["remembered"], [])
 
     def test_the_text(self):
         text = self.ok("devices")

@@ -107,9 +107,10 @@ Action setup_convert(CLI::App& app) {
   add_threads_option(app, args->threads);
   add_json_flag(app, args->json);
   app.footer(
-      "i2_s (2 bits a weight) runs where it lies in the file; tq2_0 (2.06) and tq1_0 (1.69) are read by "
-      "more\n"
-      "programs. The file is written whole or not at all, and is the same bytes on every machine.\n\n"
+      "All types run where they lie in the file: i2_s (2 bits a weight), tq2_0 (2.06) and tq1_0 (1.69, "
+      "slower on\n"
+      "few cores); the last two are read by more programs. The file is written whole or not at all, and is "
+      "the same bytes on every machine.\n\n"
       "Examples:\n"
       "  sterna convert my-model/ my-model.gguf\n"
       "  sterna convert my-model/ small.gguf --type tq1_0 --head q6_k\n"

@@ -6,6 +6,7 @@
 
 #include "command.hpp"
 #include "kernels/kernel_table.hpp"
+#include "model/packing_choice.hpp"
 #include "packing/registry.hpp"
 #include "platform/cpu.hpp"
 #include "support/options.hpp"
@@ -73,6 +74,7 @@ Json report_of(const Args& args) {
           {"features", feature_names(cpu.features)},
           {"caches", caches},
           {"packings", packing_report(args.kernel)},
+          {"remembered", remembered_layouts(packing_cache())},
           {"float_kernels", floats}};
 }
 
@@ -101,7 +103,7 @@ void write_text(const Json& report) {
     const auto& kernels = packing["kernels"];
     const auto title = packing["packing"].get<std::string>();
     const auto bits = fmt::format("{:.2f}", packing["bits_per_weight"].get<double>());
-    if (kernels.empty()) table.add({title, bits, "none", "", "repacked to i2_s when loaded"});
+    if (kernels.empty()) table.add({title, bits, "none", "", "repacked when loaded"});
     for (const Json& kernel : kernels) {
       table.add({title, bits, kernel["name"], kernel["isa"], state(kernel)});
     }
@@ -110,6 +112,10 @@ void write_text(const Json& report) {
     table.add({"floats", "", kernel["name"], kernel["isa"], state(kernel)});
   }
   write_out(table.str());
+  for (const Json& line : report["remembered"]) {
+    write_out(fmt::format("\npacking    {}", line.get<std::string>()));
+  }
+  if (!report["remembered"].empty()) write_out("\n");
 }
 
 }  // namespace
@@ -121,7 +127,7 @@ Action setup_devices(CLI::App& app) {
   add_json_flag(app, args->json);
   app.footer(
       "The first row of a packing that the processor can run is chosen; STERNA_KERNEL=NAME or --kernel NAME\n"
-      "takes another.\n\n"
+      "takes another. Lines of packing are what --pack auto has measured on this machine, and remembers.\n\n"
       "Examples:\n"
       "  sterna devices\n"
       "  sterna devices --kernel generic\n"

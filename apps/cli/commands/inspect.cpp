@@ -20,6 +20,7 @@ Action setup_inspect(CLI::App& app) {
   add_i2s_group_option(app, args->i2s_group);
   app.add_option("--kernel", args->kernel, "Load for this kernel or instruction set (the fastest)")
       ->option_text("NAME");
+  add_pack_option(app, args->pack);
   add_json_flag(app, *json);
   app.footer(
       "The last column tells how a tensor is held in memory: as it lies in the file, or as which type and\n"

@@ -112,6 +112,9 @@ Json config_report(const Model& model) {
                 {"frequency_factors", c.rope.frequency_factors}}}};
   report["bytes_per_token"] = model.bytes_per_token();
   report["kernels"] = model.kernels();
+  if (!model.packing().name.empty()) {
+    report["packing"] = {{"name", model.packing().name}, {"why", model.packing().why}};
+  }
   return report;
 }
 
@@ -155,6 +158,7 @@ void add_model(const InspectArgs& args, Json& report) {
   model_args.path = args.path;
   model_args.i2s_group = args.i2s_group;
   model_args.kernel = args.kernel;
+  model_args.pack = args.pack;
   try {
     const auto model = load_model(model_args);
     report["model"] = config_report(*model);

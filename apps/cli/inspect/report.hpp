@@ -5,12 +5,15 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
+#include "sterna/model.hpp"
+
 namespace sterna::cli {
 
 struct InspectArgs {
   std::string path;
   std::uint32_t i2s_group = 0;
   std::string kernel;
+  Pack pack = Pack::File;
   bool no_load = false;
   bool metadata = false;
 };

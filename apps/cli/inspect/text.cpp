@@ -53,6 +53,9 @@ void write_model_text(const Json& report) {
         text(tokenizer["chat_template"])));
   }
   write_out(fmt::format("kernels       {}\n", fmt::join(m["kernels"].get<std::vector<std::string>>(), ", ")));
+  if (m.contains("packing")) {
+    write_out(fmt::format("packing       {} ({})\n", text(m["packing"]["name"]), text(m["packing"]["why"])));
+  }
   write_out(fmt::format("in memory     {} allocated beside the file; {} read per token\n",
                         format_bytes(report["owned_bytes"]), format_bytes(m["bytes_per_token"])));
 }

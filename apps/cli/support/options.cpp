@@ -19,6 +19,9 @@ constexpr auto kSession = "Evaluation";
 const std::map<std::string, KvType> kKvTypes{
     {"f32", KvType::F32}, {"f16", KvType::F16}, {"int8", KvType::I8}};
 
+const std::map<std::string, Pack> kPacks{
+    {"file", Pack::File}, {"auto", Pack::Auto}, {"2bit", Pack::TwoBit}, {"1.6bit", Pack::OnePoint6Bit}};
+
 bool is_gguf(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   char magic[4] = {};
@@ -43,6 +46,17 @@ void add_i2s_group_option(CLI::App& app, std::uint32_t& group) {
       ->group(kModel);
 }
 
+void add_pack_option(CLI::App& app, Pack& pack) {
+  app.add_option_function<std::string>(
+         "--pack", [&pack](const std::string& name) { pack = kPacks.at(name); },
+         "Bits of a ternary weight in memory; auto: those that decode fastest, measured once; file: as it "
+         "lies,\n"
+         "the rest as auto (file)")
+      ->option_text("file|auto|2bit|1.6bit")
+      ->check(CLI::IsMember(kPacks))
+      ->group(kModel);
+}
+
 void add_json_flag(CLI::App& app, bool& json) {
   app.add_flag("--json", json, "Report as one JSON object on standard output");
 }
@@ -60,6 +74,7 @@ void add_model_options(CLI::App& app, ModelArgs& args, ThreadsOption threads) {
                  "Kernel or instruction set to use, as `sterna devices` lists them (the fastest)")
       ->option_text("NAME")
       ->group(kModel);
+  add_pack_option(app, args.pack);
 }
 
 std::string model_path(const ModelArgs& args) {
@@ -73,6 +88,7 @@ std::shared_ptr<const Model> load_model(const ModelArgs& args) {
   options.lock = args.mlock;
   options.i2s_group = args.i2s_group;
   options.kernel = args.kernel;
+  options.pack = args.pack;
   options.threads = args.threads;
   options.progress = bar.callback("loading");
   return Model::load(model_path(args), options);

@@ -24,6 +24,7 @@ struct ModelArgs {
   bool mlock = false;
   std::uint32_t i2s_group = 0;
   std::string kernel;
+  Pack pack = Pack::File;
   unsigned threads = 0;
 };
 
@@ -32,6 +33,7 @@ enum class ThreadsOption : bool { Include, Leave };
 void add_model_options(CLI::App& app, ModelArgs& args, ThreadsOption threads = ThreadsOption::Include);
 /// -t alone, for commands without a model to run.
 void add_threads_option(CLI::App& app, unsigned& threads);
+void add_pack_option(CLI::App& app, Pack& pack);
 void add_i2s_group_option(CLI::App& app, std::uint32_t& group);
 void add_json_flag(CLI::App& app, bool& json);
 
