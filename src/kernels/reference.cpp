@@ -70,8 +70,15 @@ float block_dot(DType dtype, const std::byte* row, const std::int16_t* x, std::s
   for (std::size_t done = 0; done < n;) {
     const Block block = decode_block(dtype, row);
     std::int32_t sums[16] = {};
-    for (std::size_t k = 0; k < block.elements; ++k) sums[k % 32 / 2] += block.codes[k] * x[done + k];
-    for (int i = 0; i < 16; ++i) partials[i] += static_cast<float>(sums[i]) * block.scale;
+    // Blocks of 32 elements add to half of the partials, even blocks to the first 8 and odd ones to the last.
+    const bool small = block.elements == 32;
+    const std::size_t first = small && done % 64 != 0 ? 8 : 0;
+    for (std::size_t k = 0; k < block.elements; ++k) {
+      sums[small ? first + k / 2 % 8 : k / 2 % 16] += block.codes[k] * x[done + k];
+    }
+    for (std::size_t i = first; i < (small ? first + 8 : 16); ++i) {
+      partials[i] += static_cast<float>(sums[i]) * block.scale;
+    }
     done += block.elements;
     row += block.bytes;
   }

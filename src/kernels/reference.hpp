@@ -19,8 +19,9 @@ void ternary_matmul(const std::int8_t* trits, std::size_t rows, std::size_t cols
 float dot(const float* a, const float* b, std::size_t n);
 
 /// Σ_k w_k · x_k of a stored row of a block type (q8_0, q6_k, q4_0) in the canonical order of such products:
-/// 16 partial sums; of every block, partial i takes float32(Σ code · x over the elements k with k mod 32 in
-/// {2i, 2i + 1}) · scale; then i + (i + 8), … i + (i + 1).
+/// 16 partial sums. Of a block of 256 elements, partial i takes float32(Σ code · x over the elements k with
+/// k mod 32 in {2i, 2i + 1}) · scale; of a block of 32, partial i of the first 8 (even blocks of the row) or
+/// last 8 (odd ones) takes that over k mod 16 in {2i, 2i + 1}. Then i + (i + 8), … i + (i + 1).
 float block_dot(DType dtype, const std::byte* row, const std::int16_t* x, std::size_t n);
 
 }  // namespace sterna::reference

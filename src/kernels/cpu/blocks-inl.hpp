@@ -5,10 +5,12 @@
 
 namespace {
 
-// The canonical order has 16 partial sums, as many as the widest vectors have int32 lanes. Of every 32
-// elements partial i takes the products 2i and 2i + 1, which is what multiplying int16 pairs gives. What a
-// block adds to a partial is an exact integer, rounded to float32 once, times the block's scale; block after
-// block, then the tree.
+// The canonical order has 16 partial sums, as many as the widest vectors have int32 lanes, and a tree after
+// the last block. What a block adds to a partial is an exact integer, rounded to float32 once, times the
+// block's scale. Multiplying int16 pairs gives 16 sums of 32 elements, sum i of the products 2i and 2i + 1:
+// - of a block of 256 elements partial i takes the sums i;
+// - of a block of 32 the sums i and i + 8 go together, to partial i of the first 8 where the block is an even
+//   one of its row, of the last 8 where it is odd. That halves the floats, which cost more than the products.
 constexpr int kPairs = 16;
 constexpr std::size_t kPart = 2 * kPairs;    // elements
 constexpr int kSums = kPairs / kLanes;       // vectors of partial sums
@@ -99,19 +101,65 @@ struct Q6_K {
   };
 };
 
-/// sum[i] += (Σ of the block's codes · x, lane by lane) · scale
+/// Whether blocks go to the partial sums two by two.
 template <class Format>
-[[gnu::always_inline]] inline void add_block(const std::byte* at, const std::int16_t* x, F (&sum)[kSums]) {
+constexpr bool kFolds = Format::kElements == kPart;
+template <class Format>
+constexpr std::size_t kStep = kFolds<Format> ? 2 : 1;  // blocks
+
+/// The sums of an even block and the odd one after it, folded.
+inline void fold(const I (&even)[kSums], const I (&odd)[kSums], I (&out)[kSums]) {
+  if constexpr (kSums == 1) {
+    out[0] = fold_halves(even[0], odd[0]);
+  } else {
+    constexpr int kHalf = kSums / 2;
+    for (int j = 0; j < kHalf; ++j) {
+      out[j] = even[j] + even[j + kHalf];
+      out[j + kHalf] = odd[j] + odd[j + kHalf];
+    }
+  }
+}
+
+/// The scales that go with vector j of what fold gives.
+inline F scale_for(F even, F odd, int j) {
+  if constexpr (kSums == 1) return blend_halves(even, odd);
+  return j < kSums / 2 ? even : odd;
+}
+
+/// Σ of a block's codes · x, lane by lane.
+template <class Format>
+[[gnu::always_inline]] inline void multiply_block(const std::byte* at, const std::int16_t* x,
+                                                  I (&products)[kSums]) {
   const typename Format::Block block(at);
-  I products[kSums];
   for (I& lanes : products) lanes = zero_lanes();
   for (std::size_t part = 0; part < Format::kElements / kPart; ++part) {
     for (int j = 0; j < kSums; ++j) {
       products[j] += multiply_pairs(block.codes(part, j), load_i16(x + part * kPart + j * kWords));
     }
   }
+}
+
+/// Adds kStep blocks, of which only the first exists where `last_alone`, to the partial sums.
+template <class Format>
+[[gnu::always_inline]] inline void add_blocks(const std::byte* at, const std::int16_t* x, bool last_alone,
+                                              F (&sum)[kSums]) {
+  I products[kSums];
+  multiply_block<Format>(at, x, products);
   const F scale = splat_f16(at + Format::kScale);
-  for (int j = 0; j < kSums; ++j) sum[j] += to_float(products[j]) * scale;
+  if constexpr (!kFolds<Format>) {
+    for (int j = 0; j < kSums; ++j) sum[j] += to_float(products[j]) * scale;
+  } else {
+    I odd[kSums], folded[kSums];
+    F odd_scale = splat(0.0f);
+    if (last_alone) {
+      for (I& lanes : odd) lanes = zero_lanes();
+    } else {
+      multiply_block<Format>(at + Format::kBytes, x + kPart, odd);
+      odd_scale = splat_f16(at + Format::kBytes + Format::kScale);
+    }
+    fold(products, odd, folded);
+    for (int j = 0; j < kSums; ++j) sum[j] += to_float(folded[j]) * scale_for(scale, odd_scale, j);
+  }
 }
 
 /// One row and one token, bound by reading the weights. Rows follow each other without a gap, one stream that
@@ -121,9 +169,12 @@ template <class Format>
 inline float dot_blocks(const std::byte* at, const std::int16_t* x, std::size_t n) {
   F sum[kSums];
   for (F& v : sum) v = splat(0.0f);
-  for (std::size_t k = 0; k < n; k += Format::kElements, at += Format::kBytes) {
-    add_block<Format>(at, x + k, sum);
+  constexpr std::size_t kElements = kStep<Format> * Format::kElements;
+  std::size_t k = 0;
+  for (; k + kElements <= n; k += kElements, at += kStep<Format> * Format::kBytes) {
+    add_blocks<Format>(at, x + k, false, sum);
   }
+  if (k < n) add_blocks<Format>(at, x + k, true, sum);
   return sum_lanes(tree(sum));
 }
 
@@ -150,6 +201,29 @@ inline void decode_piece(const std::byte* at, std::size_t elements, std::int16_t
   }
 }
 
+/// Σ of 32 codes · x, lane by lane.
+[[gnu::always_inline]] inline void multiply_part(const std::int16_t* codes, const std::int16_t* x,
+                                                 I (&products)[kSums]) {
+  for (int j = 0; j < kSums; ++j) {
+    products[j] = multiply_pairs(load_i16(codes + j * kWords), load_i16(x + j * kWords));
+  }
+}
+
+/// A block of 32 elements: to the partial sums of even blocks or of odd ones.
+template <int kParity, int kTokens>
+[[gnu::always_inline]] inline void add_half(const std::int16_t* codes, F scale, const std::int16_t* x,
+                                            std::size_t x_stride, F (&sum)[kTokens][kSums]) {
+  constexpr int kHalf = kSums / 2;
+  for (int t = 0; t < kTokens; ++t) {
+    I products[kSums];
+    multiply_part(codes, x + t * x_stride, products);
+    for (int j = 0; j < kHalf; ++j) {
+      sum[t][kParity * kHalf + j] += to_float(products[j] + products[j + kHalf]) * scale;
+    }
+  }
+}
+
+/// sums[t] += the codes of `elements` elements · the activations of token t
 template <class Format, int kTokens>
 inline void accumulate(const std::int16_t* codes, const float* scales, const std::int16_t* x,
                        std::size_t x_stride, std::size_t elements, float (*sums)[kPairs]) {
@@ -157,22 +231,36 @@ inline void accumulate(const std::int16_t* codes, const float* scales, const std
   for (int t = 0; t < kTokens; ++t) {
     for (int j = 0; j < kSums; ++j) sum[t][j] = load(sums[t] + j * kLanes);
   }
-  for (std::size_t k = 0; k < elements; k += Format::kElements) {
-    I products[kTokens][kSums];
-    for (auto& lanes : products) {
-      for (I& v : lanes) v = zero_lanes();
-    }
-    for (std::size_t i = k; i < k + Format::kElements; i += kPart) {
-      for (int j = 0; j < kSums; ++j) {
-        const H w = load_i16(codes + i + j * kWords);
+  if constexpr (kFolds<Format>) {
+    for (std::size_t k = 0; k < elements; k += 2 * kPart, scales += 2) {
+      const bool both = k + kPart < elements;
+      if constexpr (kSums == 1) {
+        const F scale = blend_halves(splat(scales[0]), splat(both ? scales[1] : 0.0f));
         for (int t = 0; t < kTokens; ++t) {
-          products[t][j] += multiply_pairs(w, load_i16(x + t * x_stride + i + j * kWords));
+          const std::int16_t* q = x + t * x_stride + k;
+          I even[kSums], odd[kSums] = {zero_lanes()};
+          multiply_part(codes + k, q, even);
+          if (both) multiply_part(codes + k + kPart, q + kPart, odd);
+          sum[t][0] += to_float(fold_halves(even[0], odd[0])) * scale;
         }
+      } else {
+        add_half<0>(codes + k, splat(scales[0]), x + k, x_stride, sum);
+        if (both) add_half<1>(codes + k + kPart, splat(scales[1]), x + k + kPart, x_stride, sum);
       }
     }
-    const F scale = splat(*scales++);
-    for (int t = 0; t < kTokens; ++t) {
-      for (int j = 0; j < kSums; ++j) sum[t][j] += to_float(products[t][j]) * scale;
+  } else {
+    for (std::size_t k = 0; k < elements; k += Format::kElements) {
+      const F scale = splat(*scales++);
+      for (int t = 0; t < kTokens; ++t) {
+        I products[kSums];
+        for (I& v : products) v = zero_lanes();
+        for (std::size_t i = k; i < k + Format::kElements; i += kPart) {
+          I part[kSums];
+          multiply_part(codes + i, x + t * x_stride + i, part);
+          for (int j = 0; j < kSums; ++j) products[j] += part[j];
+        }
+        for (int j = 0; j < kSums; ++j) sum[t][j] += to_float(products[j]) * scale;
+      }
     }
   }
   for (int t = 0; t < kTokens; ++t) {

@@ -61,6 +61,16 @@ inline I zero_lanes() {
   return ints(_mm256_setzero_si256());
 }
 
+/// {a's lower half + a's upper half, b's}, lane by lane
+inline I fold_halves(I a, I b) {
+  return ints(_mm256_permute2x128_si256(bits(a), bits(b), 0x20)) +
+         ints(_mm256_permute2x128_si256(bits(a), bits(b), 0x31));
+}
+/// The lower half of a, the upper half of b.
+inline F blend_halves(F a, F b) {
+  return _mm256_blend_ps(a, b, 0xf0);
+}
+
 /// a < b ? a : b, hence b where either is NaN; greater likewise.
 inline F lesser(F a, F b) {
   return _mm256_min_ps(a, b);

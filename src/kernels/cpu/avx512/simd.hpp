@@ -60,6 +60,16 @@ inline I zero_lanes() {
   return ints(_mm512_setzero_si512());
 }
 
+/// {a's lower half + a's upper half, b's}, lane by lane
+inline I fold_halves(I a, I b) {
+  return ints(_mm512_shuffle_i64x2(bits(a), bits(b), 0x44)) +
+         ints(_mm512_shuffle_i64x2(bits(a), bits(b), 0xee));
+}
+/// The lower half of a, the upper half of b.
+inline F blend_halves(F a, F b) {
+  return _mm512_mask_blend_ps(0xff00, a, b);
+}
+
 /// a < b ? a : b, hence b where either is NaN; greater likewise.
 inline F lesser(F a, F b) {
   return _mm512_min_ps(a, b);

@@ -68,6 +68,15 @@ inline I zero_lanes() {
   return I{0, 0, 0, 0};
 }
 
+/// {a's lower half + a's upper half, b's}, lane by lane
+inline I fold_halves(I a, I b) {
+  return I{a[0] + a[2], a[1] + a[3], b[0] + b[2], b[1] + b[3]};
+}
+/// The lower half of a, the upper half of b.
+inline F blend_halves(F a, F b) {
+  return F{a[0], a[1], b[2], b[3]};
+}
+
 /// a < b ? a : b, hence b where either is NaN; greater likewise.
 inline F lesser(F a, F b) {
   return a < b ? a : b;

@@ -62,6 +62,18 @@ inline I zero_lanes() {
   return reinterpret_cast<I>(vdupq_n_s32(0));
 }
 
+/// {a's lower half + a's upper half, b's}, lane by lane
+inline I fold_halves(I a, I b) {
+  const auto x = reinterpret_cast<int32x4_t>(a);
+  const auto y = reinterpret_cast<int32x4_t>(b);
+  return reinterpret_cast<I>(
+      vcombine_s32(vadd_s32(vget_low_s32(x), vget_high_s32(x)), vadd_s32(vget_low_s32(y), vget_high_s32(y))));
+}
+/// The lower half of a, the upper half of b.
+inline F blend_halves(F a, F b) {
+  return vcombine_f32(vget_low_f32(a), vget_high_f32(b));
+}
+
 /// a < b ? a : b, hence b where either is NaN; greater likewise. (fmin and fminnm treat NaN otherwise.)
 inline F lesser(F a, F b) {
   return vbslq_f32(vcltq_f32(a, b), a, b);
