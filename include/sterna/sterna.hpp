@@ -9,6 +9,7 @@
 #include "sterna/log.hpp"
 #include "sterna/manipulation.hpp"
 #include "sterna/model.hpp"
+#include "sterna/ops.hpp"
 #include "sterna/sampling.hpp"
 #include "sterna/session.hpp"
 #include "sterna/tensor.hpp"

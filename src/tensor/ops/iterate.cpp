@@ -1,9 +1,11 @@
 #include "tensor/ops/iterate.hpp"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 
 #include "tensor/ops/convert.hpp"
+#include "tensor/strided_loop.hpp"
 
 namespace sterna::ops {
 namespace {
@@ -35,7 +37,7 @@ class Reader {
   /// `n` elements from `data` on, side by side and converted: where they lie, or in the buffer.
   const void* read(const std::byte* data, std::size_t n) {
     if (is_direct()) return data;
-    if (is_constant()) return constant(data);
+    if (is_constant()) return constant(data, n);
     const void* contiguous = data;
     if (step_ != static_cast<std::ptrdiff_t>(stored_size_)) {
       std::byte* const to = convert_ == nullptr ? buffer_.bytes : gathered_.bytes;
@@ -48,12 +50,13 @@ class Reader {
   }
 
  private:
-  const void* constant(const std::byte* data) {
-    if (data == filled_with_) return buffer_.bytes;
+  const void* constant(const std::byte* data, std::size_t n) {
+    if (data == filled_with_ && n <= filled_) return buffer_.bytes;
     std::byte element[kWidest];
     if (convert_ != nullptr) convert_(data, element, 1);
-    fill(convert_ != nullptr ? element : data, computed_size_, buffer_.bytes, kBlock);
+    fill(convert_ != nullptr ? element : data, computed_size_, buffer_.bytes, n);
     filled_with_ = data;
+    filled_ = n;
     return buffer_.bytes;
   }
 
@@ -63,6 +66,7 @@ class Reader {
   std::ptrdiff_t step_;
   const std::byte* filled_with_ =
       nullptr;  // the result overlaps no operand that is broadcast, so it stays true
+  std::size_t filled_ = 0;
   Buffer buffer_;
   Buffer gathered_;
 };
@@ -98,79 +102,52 @@ class Writer {
   Buffer converted_;
 };
 
-}  // namespace
-
-void simplify(std::vector<Axis>& axes, std::span<Input> inputs, Output& output) {
-  const std::size_t result = inputs.size();
-  std::erase_if(axes, [](const Axis& axis) { return axis.length == 1; });
-  for (Axis& axis : axes) {
-    if (axis.step[result] >= 0) continue;
-    for (std::size_t k = 0; k < inputs.size(); ++k) inputs[k].data += (axis.length - 1) * axis.step[k];
-    output.data += (axis.length - 1) * axis.step[result];
-    for (std::ptrdiff_t& step : axis.step) step = -step;
+/// The same for a number of operands, the result counted, that is known to the compiler.
+template <std::size_t N>
+void iterate_over(Loop loop, const Shape& shape, std::span<const Input> inputs, const Output& output) {
+  const auto bytes = [](DType type) { return static_cast<std::int64_t>(size_of(type)); };
+  std::array<LoopOperand, N> operands;
+  operands[0] = {output.data, output.strides, bytes(output.stored)};
+  for (std::size_t k = 1; k < N; ++k) {
+    const Input& input = inputs[k - 1];
+    operands[k] = {const_cast<std::byte*>(input.data), input.strides, bytes(input.stored)};
   }
-  std::stable_sort(axes.begin(), axes.end(),
-                   [&](const Axis& a, const Axis& b) { return a.step[result] > b.step[result]; });
-  std::size_t kept = 0;
-  for (std::size_t i = 1; i < axes.size(); ++i) {
-    Axis& outer = axes[kept];
-    const Axis& inner = axes[i];
-    bool one_run = true;
-    for (std::size_t k = 0; k <= result; ++k) one_run &= outer.step[k] == inner.step[k] * inner.length;
-    if (one_run) {
-      outer = Axis{outer.length * inner.length, inner.step};
-    } else {
-      axes[++kept] = inner;
-    }
-  }
-  if (!axes.empty()) axes.resize(kept + 1);
-}
+  const LoopAxes axes = coalesce(shape, operands, LoopOrder::Any);
+  const std::int64_t* const steps = axes.strides.data() + (axes.lengths.size() - 1) * N;
 
-void iterate(Loop loop, std::span<const Axis> axes, std::span<const Input> inputs, const Output& output) {
-  const std::size_t count = inputs.size();
-  const auto step = [&](std::size_t axis, std::size_t operand) {
-    return axes.empty() ? static_cast<std::ptrdiff_t>(
-                              size_of(operand < count ? inputs[operand].stored : output.stored))
-                        : axes[axis].step[operand];
-  };
-  const std::size_t last = axes.empty() ? 0 : axes.size() - 1;
-  const auto length = static_cast<std::size_t>(axes.empty() ? 1 : axes[last].length);
-
-  std::array<std::optional<Reader>, kMaxOperands> readers;
-  Writer writer(output, step(last, count));
+  Writer writer(output, steps[0]);
+  std::array<std::optional<Reader>, N - 1> readers;
   bool direct = writer.is_direct();
-  for (std::size_t k = 0; k < count; ++k) {
-    readers[k].emplace(inputs[k], step(last, k));
-    direct &= readers[k]->is_direct();
+  std::array<std::byte*, N> at;
+  at[0] = operands[0].data;
+  for (std::size_t k = 1; k < N; ++k) {
+    readers[k - 1].emplace(inputs[k - 1], steps[k]);
+    direct &= readers[k - 1]->is_direct();
+    at[k] = operands[k].data;
   }
-  const std::size_t block = direct ? length : kBlock;
-
-  std::array<const std::byte*, kMaxOperands> data{};
-  for (std::size_t k = 0; k < count; ++k) data[k] = inputs[k].data;
-  std::byte* out = output.data;
-  std::vector<std::int64_t> position(last, 0);
-  for (;;) {
-    for (std::size_t i = 0; i < length; i += block) {
-      const std::size_t n = std::min(block, length - i);
-      const auto at = static_cast<std::ptrdiff_t>(i);
-      const void* in[kMaxOperands] = {};
-      for (std::size_t k = 0; k < count; ++k) in[k] = readers[k]->read(data[k] + at * step(last, k), n);
-      std::byte* const to = out + at * step(last, count);
-      loop(in, writer.target(to), n);
+  run_loop<N>(axes, at, [&](const std::array<std::byte*, N>& run, std::int64_t count, const auto& strides) {
+    const std::int64_t block = direct ? count : static_cast<std::int64_t>(kBlock);
+    for (std::int64_t i = 0; i < count; i += block) {
+      const auto n = static_cast<std::size_t>(std::min(block, count - i));
+      std::array<const void*, N - 1> in;
+      for (std::size_t k = 1; k < N; ++k) in[k - 1] = readers[k - 1]->read(run[k] + i * strides[k], n);
+      std::byte* const to = run[0] + i * strides[0];
+      loop(in.data(), writer.target(to), n);
       writer.write(to, n);
     }
-    std::size_t axis = last;
-    while (axis > 0) {
-      --axis;
-      const bool next = ++position[axis] < axes[axis].length;
-      const std::ptrdiff_t by = next ? 1 : 1 - static_cast<std::ptrdiff_t>(axes[axis].length);
-      for (std::size_t k = 0; k < count; ++k) data[k] += by * axes[axis].step[k];
-      out += by * axes[axis].step[count];
-      if (next) break;
-      position[axis] = 0;
-      if (axis == 0) return;
-    }
-    if (last == 0) return;
+  });
+}
+
+}  // namespace
+
+void iterate(Loop loop, const Shape& shape, std::span<const Input> inputs, const Output& output) {
+  switch (inputs.size()) {
+    case 1:
+      return iterate_over<2>(loop, shape, inputs, output);
+    case 2:
+      return iterate_over<3>(loop, shape, inputs, output);
+    default:
+      return iterate_over<4>(loop, shape, inputs, output);
   }
 }
 
