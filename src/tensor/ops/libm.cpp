@@ -124,9 +124,10 @@ T log_add_exp(T a, T b) {
   return difference;  // NaN
 }
 
-#define STERNA_INTEGERS(F)                                           \
+// Loops for every integer dtype, beside those given for floats.
+#define STERNA_INTEGERS(F, floats)                                   \
   [] {                                                               \
-    Loops loops{};                                                   \
+    Loops loops = floats;                                            \
     loops[at(DType::I8)] = &loop2<std::int8_t, F<std::int8_t>>;      \
     loops[at(DType::I16)] = &loop2<std::int16_t, F<std::int16_t>>;   \
     loops[at(DType::I32)] = &loop2<std::int32_t, F<std::int32_t>>;   \
@@ -138,20 +139,13 @@ T log_add_exp(T a, T b) {
     return loops;                                                    \
   }()
 
-constexpr Loops operator|(Loops a, const Loops& b) {
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    if (b[i] != nullptr) a[i] = b[i];
-  }
-  return a;
-}
-
 constexpr OpRow kRows[] = {
     {"floor_divide", 2, Rule::Numeric,
-     STERNA_INTEGERS(floor_divide) | binary<&floor_divide<float>, &floor_divide<double>>()},
+     STERNA_INTEGERS(floor_divide, (binary<&floor_divide<float>, &floor_divide<double>>()))},
     {"remainder", 2, Rule::Numeric,
-     STERNA_INTEGERS(remainder) | binary<&remainder<float>, &remainder<double>>()},
-    {"fmod", 2, Rule::Numeric, STERNA_INTEGERS(fmod) | binary<&fmod<float>, &fmod<double>>()},
-    {"power", 2, Rule::Numeric, STERNA_INTEGERS(power) | binary<&std::pow, &std::pow>()},
+     STERNA_INTEGERS(remainder, (binary<&remainder<float>, &remainder<double>>()))},
+    {"fmod", 2, Rule::Numeric, STERNA_INTEGERS(fmod, (binary<&fmod<float>, &fmod<double>>()))},
+    {"power", 2, Rule::Numeric, STERNA_INTEGERS(power, (binary<&std::pow, &std::pow>()))},
     {"arctan2", 2, Rule::Float, binary<&std::atan2, &std::atan2>()},
     {"hypot", 2, Rule::Float, binary<&std::hypot, &std::hypot>()},
     {"logaddexp", 2, Rule::Float, binary<&log_add_exp<float>, &log_add_exp<double>>()},

@@ -59,6 +59,9 @@ Split split_axes(std::string_view operation, const Tensor& x, const ReducedAxes&
   if (split.reduced.empty()) {  // rows of one element
     split.reduced.push_back({1, static_cast<std::ptrdiff_t>(info(x.dtype()).block_bytes)});
   }
+  if (split.length == 0) {  // nothing is read, and there may be no address to walk from
+    for (RowAxis& axis : split.kept) axis.step = 0;
+  }
   return split;
 }
 

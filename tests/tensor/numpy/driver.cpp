@@ -173,7 +173,9 @@ class Writer {
   void put(T value) {
     write(&value, sizeof value);
   }
-  void write(const void* data, std::size_t count) { std::fwrite(data, 1, count, stdout); }
+  void write(const void* data, std::size_t count) {
+    if (count != 0) std::fwrite(data, 1, count, stdout);  // an empty tensor may have no address
+  }
   void tensor(const Tensor& tensor, bool shares) {
     const Tensor whole = tensor.contiguous();
     put(static_cast<std::uint8_t>(whole.dtype()));

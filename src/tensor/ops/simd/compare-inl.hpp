@@ -155,13 +155,15 @@ constexpr Loops kBool = for_bool(&Plain2<F, std::uint8_t, std::uint8_t>::run);
 template <class F>
 constexpr Loops kKind = plain_to<Plain1, F, std::uint8_t>(kFloats);
 
-constexpr Loops where_loops() {
-  Loops loops{};
-  loops[slot<std::uint8_t>()] = &Where<std::uint8_t>::run;
-  loops[slot<std::uint16_t>()] = &Where<std::uint16_t>::run;
-  loops[slot<std::uint32_t>()] = loops[slot<float>()] = &Where<std::uint32_t>::run;
-  loops[slot<std::uint64_t>()] = loops[slot<double>()] = &Where<std::uint64_t>::run;
-  return same_for_bool(same_for_signed(loops));
+constexpr Given where_loops() {
+  Given given;
+  given.set(slot<std::uint8_t>(), &Where<std::uint8_t>::run);
+  given.set(slot<std::uint16_t>(), &Where<std::uint16_t>::run);
+  given.set(slot<std::uint32_t>(), &Where<std::uint32_t>::run);
+  given.set(slot<float>(), &Where<std::uint32_t>::run);
+  given.set(slot<std::uint64_t>(), &Where<std::uint64_t>::run);
+  given.set(slot<double>(), &Where<std::uint64_t>::run);
+  return same_for_bool(same_for_signed(given));
 }
 
 constexpr OpRow kRows[] = {

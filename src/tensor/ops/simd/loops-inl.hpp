@@ -131,50 +131,62 @@ using Floats = Types<float, double>;
 using Unsigned = Types<std::uint8_t, std::uint16_t, std::uint32_t, std::uint64_t>;
 using Signed = Types<std::int8_t, std::int16_t, std::int32_t, std::int64_t>;
 
+/// Loops, and for which types they are given: whether a function's address is null is no constant expression
+/// where the sanitizers are at work.
+struct Given {
+  Loops loops{};
+  std::array<bool, ops::kPlainTypes> types{};
+  constexpr void set(std::size_t type, Loop loop) {
+    loops[type] = loop;
+    types[type] = true;
+  }
+  constexpr operator Loops() const { return loops; }
+};
+
 /// L<F, T> for every T of the list.
 template <template <class, class> class L, class F, class... T>
-constexpr Loops vectors(Types<T...>) {
-  Loops loops{};
-  ((loops[slot<T>()] = &L<F, T>::run), ...);
-  return loops;
+constexpr Given vectors(Types<T...>) {
+  Given given;
+  (given.set(slot<T>(), &L<F, T>::run), ...);
+  return given;
 }
 /// L<F, T, T>, or L<F, T, R> with an R.
 template <template <class, class, class> class L, class F, class... T>
-constexpr Loops plain(Types<T...>) {
-  Loops loops{};
-  ((loops[slot<T>()] = &L<F, T, T>::run), ...);
-  return loops;
+constexpr Given plain(Types<T...>) {
+  Given given;
+  (given.set(slot<T>(), &L<F, T, T>::run), ...);
+  return given;
 }
 template <template <class, class, class> class L, class F, class R, class... T>
-constexpr Loops plain_to(Types<T...>) {
-  Loops loops{};
-  ((loops[slot<T>()] = &L<F, T, R>::run), ...);
-  return loops;
+constexpr Given plain_to(Types<T...>) {
+  Given given;
+  (given.set(slot<T>(), &L<F, T, R>::run), ...);
+  return given;
 }
 
 /// Both; no type is in both.
-constexpr Loops operator|(Loops a, const Loops& b) {
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    if (b[i] != nullptr) a[i] = b[i];
+constexpr Given operator|(Given a, const Given& b) {
+  for (std::size_t i = 0; i < ops::kPlainTypes; ++i) {
+    if (b.types[i]) a.set(i, b.loops[i]);
   }
   return a;
 }
 /// The loops of the unsigned types for the signed types too: the same bits, where arithmetic wraps.
-constexpr Loops same_for_signed(Loops a) {
+constexpr Given same_for_signed(Given a) {
   for (std::size_t i = 0; i < 4; ++i) {
-    a[static_cast<std::size_t>(DType::I8) + i] = a[static_cast<std::size_t>(DType::U8) + i];
+    a.set(static_cast<std::size_t>(DType::I8) + i, a.loops[static_cast<std::size_t>(DType::U8) + i]);
   }
   return a;
 }
 /// The loop of U8 for Bool too, whose elements are bytes of 0 and 1.
-constexpr Loops same_for_bool(Loops a) {
-  a[static_cast<std::size_t>(DType::Bool)] = a[static_cast<std::size_t>(DType::U8)];
+constexpr Given same_for_bool(Given a) {
+  a.set(static_cast<std::size_t>(DType::Bool), a.loops[static_cast<std::size_t>(DType::U8)]);
   return a;
 }
-constexpr Loops for_bool(Loop loop) {
-  Loops loops{};
-  loops[static_cast<std::size_t>(DType::Bool)] = loop;
-  return loops;
+constexpr Given for_bool(Loop loop) {
+  Given given;
+  given.set(static_cast<std::size_t>(DType::Bool), loop);
+  return given;
 }
 
 }  // namespace
