@@ -123,6 +123,21 @@ T log_add_exp(T a, T b) {
   if (difference <= 0) return b + std::log1p(std::exp(difference));
   return difference;  // NaN
 }
+/// glibc's cbrt of a double is up to 4 units in the last place off; one step of Newton's method on
+/// y³ = x, with the residual y³ − x computed beyond double precision, leaves less than 1.
+double cube_root(double x) {
+  if (x == 0 || !std::isfinite(x)) return x;
+  // Away from the ends of the range, where y³ would lose bits or overflow; powers of 8 are exact in the root.
+  const double magnitude = std::fabs(x);
+  const int shift = magnitude < 0x1p-900 ? 180 : magnitude > 0x1p900 ? -180 : 0;
+  const double scaled = std::ldexp(x, shift);
+  const double y = std::cbrt(scaled);
+  const double square = y * y;
+  const double square_error = std::fma(y, y, -square);
+  const double cube = square * y;
+  const double cube_error = std::fma(square, y, -cube) + square_error * y;
+  return std::ldexp(y - (cube - scaled + cube_error) / (3 * square), -shift / 3);
+}
 
 // Loops for every integer dtype, beside those given for floats.
 #define STERNA_INTEGERS(F, floats)                                   \
@@ -154,7 +169,7 @@ constexpr OpRow kRows[] = {
     {"log2", 1, Rule::Float, unary<&std::log2, &std::log2>()},
     {"log10", 1, Rule::Float, unary<&std::log10, &std::log10>()},
     {"log1p", 1, Rule::Float, unary<&std::log1p, &std::log1p>()},
-    {"cbrt", 1, Rule::Float, unary<&std::cbrt, &std::cbrt>()},
+    {"cbrt", 1, Rule::Float, unary<&std::cbrt, &cube_root>()},
     {"sin", 1, Rule::Float, unary<&std::sin, &std::sin>()},
     {"cos", 1, Rule::Float, unary<&std::cos, &std::cos>()},
     {"tan", 1, Rule::Float, unary<&std::tan, &std::tan>()},

@@ -223,9 +223,10 @@ def register_softmax(name, function, tolerance):
 
 register_softmax("softmax", lambda d, axis: np.exp(d) / np.exp(d).sum(axis=axis, keepdims=True),
                  {"f16": Ulp(1), "bf16": Ulp(1), None: Ulp(3)})
+# Of half floats one unit in the last place, 2^-10 and 2^-7 of a value: an error in the last bit of float32 can tip a rounding.
 register_softmax("log_softmax", lambda d, axis: d - np.log(np.exp(d).sum(axis=axis, keepdims=True)),
-                 {"f64": Close(3e-16, 3e-16), "f32": Close(2e-7, 2e-7), "bf16": Close(4e-3, 1e-7),
-                  None: Close(5e-4, 1e-7)})
+                 {"f64": Close(3e-16, 3e-16), "f32": Close(2e-7, 2e-7), "bf16": Close(8e-3, 1e-7),
+                  None: Close(1e-3, 1e-7)})
 
 
 # Three operands.
