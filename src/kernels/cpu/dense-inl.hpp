@@ -5,25 +5,33 @@
 
 namespace {
 
-/// Σ_k row(k) · x[k] but for the last of the tree: sum_lanes of it is the product.
-template <class Reader>
-[[gnu::always_inline]] inline F dot_lanes(const std::byte* row, const float* x, std::size_t n) {
-  F sum[kVectors];
-  for (F& p : sum) p = splat(0.0f);
-  Reader weights(row);
+/// out[r] = Σ_k row(k) · x[k] of kRows rows, `step` bytes apart.
+template <class Reader, int kRows>
+inline void dot_rows(const std::byte* row, std::size_t step, const float* x, std::size_t n,
+                     float (&out)[kRows]) {
+  constexpr std::size_t kBytes = kPartials * Reader::kElement;
+  F sum[kRows][kVectors];
+  for (auto& of_row : sum) {
+    for (F& p : of_row) p = splat(0.0f);
+  }
   F w[kVectors];
   std::size_t k = 0;
-  for (; k + kPartials <= n; k += kPartials) {
-    weights.next(w);
-    for (int j = 0; j < kVectors; ++j) sum[j] += w[j] * load(x + k + j * kLanes);
+  for (; k + kPartials <= n; k += kPartials, row += kBytes) {
+    for (int r = 0; r < kRows; ++r) {
+      read_ahead(row + r * step, kBytes);
+      Reader(row + r * step).next(w);
+      for (int j = 0; j < kVectors; ++j) sum[r][j] += w[j] * load(x + k + j * kLanes);
+    }
   }
-  if (k < n) {
-    F last_x[kVectors];
-    weights.last(n - k, w);
-    load_last(x + k, n - k, last_x);
-    for (int j = 0; j < kVectors; ++j) sum[j] += w[j] * last_x[j];
+  for (int r = 0; r < kRows; ++r) {
+    if (k < n) {
+      F last_x[kVectors];
+      Reader(row + r * step).last(n - k, w);
+      load_last(x + k, n - k, last_x);
+      for (int j = 0; j < kVectors; ++j) sum[r][j] += w[j] * last_x[j];
+    }
+    out[r] = sum_lanes(tree(sum[r]));
   }
-  return tree(sum);
 }
 
 // Several tokens: a tile of rows is decoded piece by piece, and each piece used for all tokens of a block
@@ -120,9 +128,11 @@ inline void multiply_tile(const DenseArgs& a, std::size_t row, std::size_t rows,
 template <class Reader>
 inline void dense(const DenseArgs& a) {
   if (a.tokens == 1) {
-    for (std::size_t r = a.row_begin; r < a.row_end; ++r) {
-      a.out[r] = sum_lanes(dot_lanes<Reader>(a.weights + r * a.weight_stride, a.x, a.cols));
-    }
+    rows_in_streams(a.row_begin, a.row_end, [&]<int kRows>(std::size_t row, std::size_t step) {
+      float sums[kRows];
+      dot_rows<Reader>(a.weights + row * a.weight_stride, step * a.weight_stride, a.x, a.cols, sums);
+      for (int r = 0; r < kRows; ++r) a.out[row + r * step] = sums[r];
+    });
     return;
   }
   for (std::size_t row = a.row_begin; row < a.row_end; row += kTileRows) {

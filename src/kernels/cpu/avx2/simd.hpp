@@ -7,6 +7,10 @@ namespace {
 using F = __m256;                                         // float32 lanes
 using I = std::int32_t __attribute__((vector_size(32)));  // int32 lanes
 constexpr int kLanes = 8;
+// One stream, left alone: q8_0 reads 23 GB/s so on Zen 4, 17 with two rows side by side and prefetch, 8
+// without.
+constexpr int kRowStreams = 1;
+constexpr std::size_t kReadAhead = 0;
 
 inline __m256i bits(I v) {
   return reinterpret_cast<__m256i>(v);

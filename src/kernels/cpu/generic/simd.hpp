@@ -7,6 +7,9 @@ namespace {
 using F = float __attribute__((vector_size(16)));         // float32 lanes
 using I = std::int32_t __attribute__((vector_size(16)));  // int32 lanes
 constexpr int kLanes = 4;
+// One stream: several were not measured.
+constexpr int kRowStreams = 1;
+constexpr std::size_t kReadAhead = 0;
 
 template <class To, class From>
 inline To bit_copy(const From& from) {

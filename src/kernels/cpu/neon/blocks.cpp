@@ -10,6 +10,7 @@ namespace sterna::neon {
 #include "kernels/cpu/declarations-inl.hpp"
 #include "kernels/cpu/neon/simd.hpp"
 #include "kernels/cpu/math-inl.hpp"
+#include "kernels/cpu/streams-inl.hpp"
 #include "kernels/cpu/blocks-inl.hpp"
 // clang-format on
 

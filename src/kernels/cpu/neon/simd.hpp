@@ -8,6 +8,9 @@ namespace {
 using F = float __attribute__((vector_size(16)));         // float32 lanes
 using I = std::int32_t __attribute__((vector_size(16)));  // int32 lanes
 constexpr int kLanes = 4;
+// One stream: several were not measured.
+constexpr int kRowStreams = 1;
+constexpr std::size_t kReadAhead = 0;
 
 /// N bytes at an address of any alignment, as a vector.
 template <class Vector>

@@ -1,0 +1,24 @@
+// How the rows of a matrix are read when one token meets them, which is bound by reading: as several streams
+// far from each other, each asked for ahead. How many (kRowStreams), and how far (kReadAhead bytes, 0 leaves
+// it to the processor), is the instruction set's and stands in its simd.hpp.
+//
+// Included inside namespace sterna::<isa>, after simd.hpp.
+
+namespace {
+
+/// Asks for the cache lines of the `bytes` bytes that lie kReadAhead further; they may lie beyond the matrix.
+[[gnu::always_inline]] inline void read_ahead(const std::byte* at, std::size_t bytes) {
+  if constexpr (kReadAhead > 0) {
+    for (std::size_t line = 0; line < bytes; line += 64) __builtin_prefetch(at + kReadAhead + line);
+  }
+}
+
+/// work.operator()<kRows>(row, step) for every row of [begin, end): kRows rows from `row` on, `step` apart.
+template <class Function>
+inline void rows_in_streams(std::size_t begin, std::size_t end, Function work) {
+  const std::size_t step = (end - begin) / kRowStreams;
+  for (std::size_t row = begin; row < begin + step; ++row) work.template operator()<kRowStreams>(row, step);
+  for (std::size_t row = begin + kRowStreams * step; row < end; ++row) work.template operator()<1>(row, 0);
+}
+
+}  // namespace
