@@ -1,6 +1,7 @@
 #include "model/weights.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <exception>
@@ -14,6 +15,7 @@
 #include "base/half.hpp"
 #include "model/packing_choice.hpp"
 #include "packing/hf_u8.hpp"
+#include "platform/mapped_file.hpp"
 #include "quantize/absmean.hpp"
 #include "sterna/error.hpp"
 #include "tensor/dequantize.hpp"
@@ -98,12 +100,26 @@ void expand_blocks(const TernaryMatrix& from, Matrix& matrix) {
 
 /// True when no 2-bit field of the bytes is 3.
 bool all_codes_are_trits(Bytes bytes) {
+  // Every weight of a model passes here when it is loaded, so it goes at the speed of memory: in four streams
+  // asked for ahead, as kernels read (docs/performance.md).
+  constexpr std::size_t kStreams = 4;
+  constexpr std::size_t kLine = 64;
+  constexpr std::size_t kAhead = 2048;
+  const std::size_t part = bytes.size() / kStreams / kLine * kLine;
   std::uint64_t bad = 0;
-  std::size_t at = 0;
-  for (; at + 8 <= bytes.size(); at += 8) {
-    const auto word = load_unaligned<std::uint64_t>(bytes.data() + at);
+  const auto check = [&](const std::byte* at) {
+    const auto word = load_unaligned<std::uint64_t>(at);
     bad |= word & (word >> 1) & 0x5555555555555555u;
+  };
+  for (std::size_t at = 0; at < part; at += kLine) {
+    for (std::size_t stream = 0; stream < kStreams; ++stream) {
+      const std::byte* line = bytes.data() + stream * part + at;
+      __builtin_prefetch(line + kAhead);
+      for (std::size_t i = 0; i < kLine; i += 8) check(line + i);
+    }
   }
+  std::size_t at = kStreams * part;
+  for (; at + 8 <= bytes.size(); at += 8) check(bytes.data() + at);
   for (; at < bytes.size(); ++at) {
     const auto byte = static_cast<unsigned>(bytes[at]);
     bad |= byte & (byte >> 1) & 0x55u;
@@ -233,6 +249,7 @@ class Loader {
       report.why = "packed in " + std::string(asked_->name) + " as asked";
     }
     if (!report.why.empty()) return false;
+    populate(bytes);
     if (dtype == DType::I2_S) {
       const std::uint64_t codes = source.rows * source.cols / 4;
       const float scale = load_unaligned<float>(bytes.data() + codes);
@@ -386,35 +403,34 @@ Weights load_weights(const Checkpoint& checkpoint, const FloatKernels& kernels, 
   std::exception_ptr failure;
   std::size_t failed_job = jobs.size();  // the first in file order is reported, whichever thread met it
   std::mutex failure_mutex;
-  // In slices, so that progress can be told between them.
-  const std::size_t slice = std::max<std::size_t>(pool.size(), ceil_div<std::size_t>(jobs.size(), 50));
-  for (std::size_t start = 0; start < jobs.size(); start += slice) {
-    const std::size_t count = std::min(slice, jobs.size() - start);
-    pool.parallel_for(count, 1, [&](std::size_t begin, std::size_t end, unsigned) {
-      for (std::size_t i = start + begin; i < start + end; ++i) {
-        const Job& job = jobs[i];
-        WeightReport& report = reports.weights[i];
-        try {
-          report.name = job.source->weight->name;
-          report.stored = job.source->weight->dtype;
-          report.shape = {job.source->rows, job.source->cols};
-          report.stored_bytes = job.source->weight->bytes.size();
-          if (job.dense) {
-            loader.dense(*job.source, *job.matrix, report);
-          } else {
-            loader.linear(*job.source, *job.matrix, report);
-          }
-          report.used = job.matrix->dtype;
-          report.owned_bytes = job.matrix->owned.size();
-        } catch (...) {
-          const std::lock_guard lock(failure_mutex);
-          if (i < failed_job) failure = std::current_exception(), failed_job = i;
+  // Each thread takes the next job when it is done with one; the caller's tells the progress between its own.
+  std::atomic<std::size_t> next_job{0};
+  pool.parallel_for(pool.size(), 1, [&](std::size_t, std::size_t, unsigned thread) {
+    for (std::size_t i; (i = next_job.fetch_add(1, std::memory_order_relaxed)) < jobs.size();) {
+      const Job& job = jobs[i];
+      WeightReport& report = reports.weights[i];
+      try {
+        report.name = job.source->weight->name;
+        report.stored = job.source->weight->dtype;
+        report.shape = {job.source->rows, job.source->cols};
+        report.stored_bytes = job.source->weight->bytes.size();
+        if (job.dense) {
+          loader.dense(*job.source, *job.matrix, report);
+        } else {
+          loader.linear(*job.source, *job.matrix, report);
         }
+        report.used = job.matrix->dtype;
+        report.owned_bytes = job.matrix->owned.size();
+        if (thread == 0 && options.progress) options.progress(i, jobs.size(), "weights");
+      } catch (...) {
+        const std::lock_guard lock(failure_mutex);
+        if (i < failed_job) failure = std::current_exception(), failed_job = i;
+        next_job.store(jobs.size(), std::memory_order_relaxed);  // those already taken are finished
       }
-    });
-    if (failure) std::rethrow_exception(failure);
-    if (options.progress) options.progress(start + count, jobs.size(), "weights");
-  }
+    }
+  });
+  if (failure) std::rethrow_exception(failure);
+  if (options.progress) options.progress(jobs.size(), jobs.size(), "weights");
   if (tied) {
     Matrix& head = weights.head.matrix;
     head.rows = weights.embedding.rows;

@@ -35,4 +35,8 @@ class MappedFile {
   bool mapped_ = false;
 };
 
+/// Makes a part of a mapped file present in this process at once, which costs less than a fault for every few
+/// pages when it is read. Advice: what the system refuses is left to those faults.
+void populate(Bytes part) noexcept;
+
 }  // namespace sterna
