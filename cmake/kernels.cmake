@@ -6,10 +6,15 @@ function(sterna_kernels isa)
   endif()
   add_library(sterna_kernels_${isa} OBJECT ${sources})
   # -O3 in every build type: the loops are written for an optimiser (without one, vectors live in memory and a test takes
-  # minutes), and so the code that the tests and sanitizers see is the code that ships. Sanitizers instrument it all the
-  # same: their flags come with sterna_flags. No optimisation that may change a float result is on.
+  # minutes), and so the code that the tests see is the code that ships. Sanitizers check what the source says, and their
+  # checks in unrolled loops keep the compiler busy: g++ 12 takes 100 s and more for avx2/attention.cpp with -O3, 8 s with -O1.
+  # No optimisation that may change a float result is on.
   # -fno-math-errno: sqrt is the instruction, not a call.
-  target_compile_options(sterna_kernels_${isa} PRIVATE ${ARGN} -O3 -fno-math-errno -fno-exceptions -fno-rtti)
+  set(level -O3)
+  if(STERNA_SANITIZE)
+    set(level -O1)
+  endif()
+  target_compile_options(sterna_kernels_${isa} PRIVATE ${ARGN} ${level} -fno-math-errno -fno-exceptions -fno-rtti)
   target_include_directories(sterna_kernels_${isa} PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
   target_link_libraries(sterna_kernels_${isa} PRIVATE sterna_flags)
   target_sources(sterna PRIVATE $<TARGET_OBJECTS:sterna_kernels_${isa}>)
