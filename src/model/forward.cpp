@@ -1,6 +1,7 @@
 #include "model/forward.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "base/checked.hpp"
@@ -9,9 +10,8 @@
 namespace sterna {
 namespace {
 
-// Threads take rows in pieces, the next when they are done with one: cores do not run equally fast, and on 16
-// of them AMX gives 15.3 Top/s with pieces of 64 rows, 17.2 with 32, and 11.2 with equal shares.
-constexpr std::size_t kManyTokensRows = 32;
+// Threads take rows in pieces, the next when they are done with one; with many tokens as many as the kernel
+// takes at a time.
 // With one token or a few, reading the weights is the bound: long streams, several for every thread.
 constexpr std::size_t kFewTokens = 8;
 constexpr std::size_t kFewTokensRows = 256;
@@ -22,9 +22,25 @@ constexpr std::size_t kRowGrain = 16;
 // the block in float32 and their results are 112 KB, inside the L2 cache.
 constexpr std::size_t kAttentionRows = 64;
 
-/// Rows of a piece, of `rows` in all.
-std::size_t piece_of(std::size_t rows, std::size_t tokens, std::size_t threads) {
-  if (tokens > kFewTokens) return kManyTokensRows;
+std::array<const Linear*, 7> linears(const Layer& layer) {
+  return {&layer.query, &layer.key, &layer.value, &layer.attention_output,
+          &layer.gate,  &layer.up,  &layer.down};
+}
+
+/// Rows of a piece with many tokens: the most that a kernel of the model takes at a time.
+std::size_t many_tokens_rows(const Weights& weights) {
+  std::size_t most = kRowsAtATime;
+  for (const Layer& layer : weights.layers) {
+    for (const Linear* linear : linears(layer)) {
+      if (linear->matrix.ternary) most = std::max(most, linear->matrix.ternary->rows_at_a_time);
+    }
+  }
+  return most;
+}
+
+/// Rows of a piece, of `rows` in all; `many` with many tokens.
+std::size_t piece_of(std::size_t rows, std::size_t tokens, std::size_t threads, std::size_t many) {
+  if (tokens > kFewTokens) return many;
   return std::min(kFewTokensRows, round_up(ceil_div(rows, 4 * threads), kRowGrain));
 }
 
@@ -35,10 +51,7 @@ std::size_t widest_codes16(const Weights& weights) {
     if (takes_codes16(linear.matrix.dtype)) widest = std::max<std::size_t>(widest, linear.matrix.cols);
   };
   for (const Layer& layer : weights.layers) {
-    for (const Linear* linear : {&layer.query, &layer.key, &layer.value, &layer.attention_output, &layer.gate,
-                                 &layer.up, &layer.down}) {
-      see(*linear);
-    }
+    for (const Linear* linear : linears(layer)) see(*linear);
   }
   see(weights.head);
   return widest;
@@ -62,7 +75,8 @@ Forward::Forward(const ModelConfig& config, const Weights& weights, const FloatK
       widest_(std::max({std::size_t{config.hidden}, std::size_t{config.ffn}, query_size_})),
       padded_(round_up(widest_, kActivationPadding)),
       widest16_(widest_codes16(weights)),
-      piece_size_(std::max(options.batch * kManyTokensRows, kFewTokens * kFewTokensRows)) {
+      many_tokens_rows_(many_tokens_rows(weights)),
+      piece_size_(std::max(options.batch * many_tokens_rows_, kFewTokens * kFewTokensRows)) {
   const std::size_t batch = options.batch;
   const std::size_t threads = pool.size();
   arena_ = Arena::sized_by([&](Arena& arena) {
@@ -253,7 +267,7 @@ void Forward::attend(std::size_t layer, std::uint32_t position) {
 /// work(begin, end, thread) for pieces of [0, rows), as many rows as suit a product of `tokens` tokens.
 void Forward::deal_rows(std::size_t rows, std::size_t tokens,
                         FunctionRef<void(std::size_t begin, std::size_t end, unsigned thread)> work) {
-  const std::size_t piece = piece_of(rows, tokens, pool_.size());
+  const std::size_t piece = piece_of(rows, tokens, pool_.size(), many_tokens_rows_);
   deal(ceil_div(rows, piece), [&](std::size_t item, unsigned thread) {
     work(item * piece, std::min(rows, (item + 1) * piece), thread);
   });

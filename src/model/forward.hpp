@@ -89,14 +89,15 @@ class Forward {
   KvCache cache_;
   std::size_t tokens_ = 0;  ///< of the current run
 
-  std::size_t query_size_;   ///< heads · head_dim
-  std::size_t kv_size_;      ///< kv_heads · head_dim
-  std::size_t group_;        ///< query heads to a kv head
-  std::size_t tile_tokens_;  ///< tokens of a prompt whose attention is computed together
-  std::size_t widest_;       ///< the longest input row of any product
-  std::size_t padded_;       ///< the same, padded for the kernels
-  std::size_t widest16_;     ///< the longest input row of a matrix of a block type
-  std::size_t piece_size_;   ///< tokens · rows of a piece of a product, at the most
+  std::size_t query_size_;        ///< heads · head_dim
+  std::size_t kv_size_;           ///< kv_heads · head_dim
+  std::size_t group_;             ///< query heads to a kv head
+  std::size_t tile_tokens_;       ///< tokens of a prompt whose attention is computed together
+  std::size_t widest_;            ///< the longest input row of any product
+  std::size_t padded_;            ///< the same, padded for the kernels
+  std::size_t widest16_;          ///< the longest input row of a matrix of a block type
+  std::size_t many_tokens_rows_;  ///< rows of a piece of a product with many tokens
+  std::size_t piece_size_;        ///< tokens · rows of a piece of a product, at the most
 
   Arena arena_;
   std::span<float> x_;                 ///< [batch, hidden]: the residual stream
