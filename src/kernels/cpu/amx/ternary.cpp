@@ -17,32 +17,16 @@ namespace sterna::amx {
 #include "kernels/cpu/ternary_layouts-inl.hpp"
 #include "kernels/cpu/avx512/ternary-inl.hpp"
 #include "kernels/cpu/avx512/base3-inl.hpp"
+#include "kernels/cpu/amx/tile_config-inl.hpp"
 // clang-format on
 
 namespace {
 
 constexpr std::size_t kTileTokens = 16;
-constexpr std::size_t kTileBytes = 64;  ///< of a tile's row
 constexpr std::size_t kTileSteps = kTileBytes / kStepCols;
 constexpr std::size_t kAmxPanels = 2;
 constexpr std::size_t kAmxBlocks = 28;  // 7168 columns: whole rows of a 2B model in 224 KiB, on the stack
 constexpr std::size_t kAmxPanelBytes = kAmxBlocks * kBlockCols * kPanelRows;
-
-/// What ldtilecfg reads.
-struct alignas(64) TileConfig {
-  std::uint8_t palette = 1;
-  std::uint8_t start_row = 0;
-  std::uint8_t reserved[14] = {};
-  std::uint16_t row_bytes[16] = {};
-  std::uint8_t rows[16] = {};
-};
-static_assert(sizeof(TileConfig) == 64);
-
-// The compiler sees no memory, or not all of it, behind the intrinsics of tiles: it would move or drop what
-// is written for them.
-inline void written(const void* memory) {
-  asm volatile("" : : "r"(memory) : "memory");
-}
 
 /// Tiles 0 and 1 are the sums of the first 16 tokens with each panel, 2 and 3 those of the others, 4 and 5
 /// the activations of each 16 tokens, 6 and 7 the codes of each panel.
