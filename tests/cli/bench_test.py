@@ -1,5 +1,6 @@
 """`bench`: what it reports, and that it reports it for right output only."""
 
+import math
 import unittest
 
 import support
@@ -31,7 +32,68 @@ class Bench(ProgramTest):
             self.assertIn(word, text)
         self.assertNotIn("prompt 1", text)
 
+    def check_peaks(self, report, threads):
+        """Every peak of every instruction set that runs here, on these numbers of threads."""
+        self.assertIn("C int8", {row["name"] for row in report["peaks"]})
+        for row in report["peaks"]:
+            self.assertIn(row["threads"], threads)
+            self.assertLessEqual(row["min"], row["operations_per_second"])
+            self.assertLessEqual(row["operations_per_second"], row["max"])
+            self.assertGreater(row["min"], 0)
+
+    def test_the_roofline(self):
+        report = self.json("bench", "-m", support.MODEL, "-p", 16, "-n", 4, "-t", "1,2", "-r", 2, "--batch", 6, "--roofline")
+        self.check_peaks(report, (1, 2))
+        peaks = {(row["name"], row["threads"]): row["operations_per_second"] for row in report["peaks"]}
+        bandwidth = {row["threads"]: row["bytes_per_second"] for row in report["read_bandwidth"]}
+        layers = 6 * 2 * (512 * (512 + 128 + 128) + 512 * 512 + 3 * 512 * 1280)
+        self.assertEqual(len(report["results"]), 4)
+        for row in report["results"]:
+            floor = row["floor"]
+            self.assertTrue(math.isfinite(floor["share"]) and floor["share"] > 0, floor)
+            self.assertAlmostEqual(floor["share"], row["tokens_per_second"] / floor["tokens_per_second"])
+            self.assertAlmostEqual(floor["tokens_per_second"], row["tokens"] / floor["seconds"])
+            self.assertAlmostEqual(floor["seconds"], sum(term["seconds"] for term in floor["terms"]))
+            self.assertEqual([term["name"] for term in floor["terms"]], ["products", "attention", "head"])
+            for term in floor["terms"]:
+                of_arithmetic = term["operations"] / peaks[term["instructions"], row["threads"]]
+                self.assertAlmostEqual(term["arithmetic_seconds"], of_arithmetic)
+                self.assertAlmostEqual(term["memory_seconds"], term["bytes"] / bandwidth[row["threads"]])
+                self.assertEqual(term["seconds"], max(term["memory_seconds"], term["arithmetic_seconds"]))
+                self.assertIn(term["bound"], ("memory", term["instructions"]))
+            products = floor["terms"][0]
+            self.assertEqual(products["operations"], layers * row["tokens"])
+            # Positions seen: 1 + … + 16, or 2 + … + 5; 8 query heads of 64.
+            seen = 136 if row["test"] == "prompt" else 14
+            self.assertEqual(floor["terms"][1]["operations"], 4 * 6 * 8 * 64 * seen)
+        text = self.ok("bench", "-m", support.MODEL, "-p", 0, "-n", 2, "-t", 1, "-r", 1, "--roofline", "--kernel", "generic")
+        for word in ("C int8", "of the floor", "attention", "are not in it"):
+            self.assertIn(word, text)
+
+    def test_the_kernels(self):
+        report = self.json("bench", "--kernels", "--quick", "--kernel", "i2_s-generic", "-t", 1, "-r", 1)
+        self.check_peaks(report, (1,))
+        self.assertEqual([(row["kernel"], row["shape"], row["tokens"]) for row in report["kernels"]],
+                         [("i2_s-generic", "6912x2560", 1), ("i2_s-generic", "6912x2560", 64)])
+        for row in report["kernels"]:
+            self.assertEqual((row["family"], row["threads"], row["repetitions"]), ("ternary products", 1, 1))
+            self.assertEqual(row["compared"], 73 * row["tokens"])  # rows 0, 97 … 6887 and the last
+            self.assertEqual(row["peak"], "C int8")
+            self.assertGreater(row["seconds"], 0)
+            self.assertAlmostEqual(row["operations_per_second"] * row["seconds"], 2 * 6912 * 2560 * row["tokens"], delta=1e3)
+            for share in ("share_of_bandwidth", "share_of_peak"):
+                self.assertTrue(math.isfinite(row[share]) and 0 < row[share], row)
+        self.assertTrue(report["verified"] and report["quick"])
+
+    def test_the_text_of_kernels(self):
+        text = self.ok("bench", "--kernels", "--quick", "--kernel", "relu2_mul-generic", "-t", 1, "-r", 1)
+        self.assertIn("relu2_mul-generic", text)
+        self.assertNotIn("i2_s", text)
+
     def test_errors(self):
+        self.fails("bench", "--kernels", "--kernel", "vax", says="no kernel of that name")
+        self.fails("bench", "--kernels", "-p", 4, says="excludes --kernels")
+        self.fails("bench", "--quick", says="requires")
         self.fails("bench", "-m", support.MODEL, "-p", 0, "-n", 0, says="nothing to measure")
         self.fails("bench", "-m", self.folder / "none.gguf", says="none.gguf")
 

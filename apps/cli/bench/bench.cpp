@@ -8,8 +8,7 @@
 #include <map>
 #include <utility>
 
-#include "bench/read_bandwidth.hpp"
-#include "platform/thread_pool.hpp"
+#include "bench/rates.hpp"
 #include "sterna/error.hpp"
 
 namespace sterna::cli {
@@ -78,11 +77,10 @@ class Verifier {
   void check(const BenchResult& test, std::uint64_t output) {
     const auto [first, is_new] = outputs_.try_emplace({test.kind, test.tokens}, Output{output, test.threads});
     if (is_new || first->second.fingerprint == output) return;
-    throw Error(
-        ErrorCategory::Internal, "the output of a test differs between two of its runs",
-        {{"test", fmt::format("{} {}", test.kind == BenchKind::Prompt ? "prompt" : "generate", test.tokens)},
-         {"first with threads", std::to_string(first->second.threads)},
-         {"then with threads", std::to_string(test.threads)}});
+    throw Error(ErrorCategory::Internal, "the output of a test differs between two of its runs",
+                {{"test", fmt::format("{} {}", to_string(test.kind), test.tokens)},
+                 {"first with threads", std::to_string(first->second.threads)},
+                 {"then with threads", std::to_string(test.threads)}});
   }
 
  private:
@@ -93,11 +91,10 @@ class Verifier {
   std::map<std::pair<BenchKind, std::uint32_t>, Output> outputs_;
 };
 
-/// What one thread count needs: a session of the model and a pool for the bandwidth.
+/// A session of the model for one thread count.
 struct Lane {
   unsigned threads;
   Session session;
-  std::unique_ptr<ThreadPool> pool;
 };
 
 std::uint32_t context_for(const BenchOptions& options) {
@@ -129,27 +126,24 @@ double limit_of(const BenchResult& test, double bandwidth, std::uint64_t bytes_p
 
 }  // namespace
 
-double median(std::vector<double> values) {
-  if (values.empty()) return 0;
-  std::sort(values.begin(), values.end());
-  const std::size_t middle = values.size() / 2;
-  return values.size() % 2 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+std::string_view to_string(BenchKind kind) noexcept {
+  return kind == BenchKind::Prompt ? "prompt" : "generate";
 }
 
 BenchReport run_bench(const std::shared_ptr<const Model>& model, const BenchOptions& options,
                       const Progress& progress) {
   BenchReport report;
   report.results = list_tests(options);
-  ReadBandwidth bandwidth;
-  report.bandwidth_buffer = bandwidth.bytes();
+  Machine machine(options.threads);
+  report.bandwidth_buffer = machine.memory().size();
+  report.machine = machine.rates(options.roofline ? supported_probes() : std::vector<const PeakProbe*>{});
 
   std::vector<Lane> lanes;
   for (const unsigned threads : options.threads) {
     SessionOptions session = options.session;
     session.threads = threads;
     session.context = context_for(options);
-    lanes.push_back({threads, Session(model, session), std::make_unique<ThreadPool>(threads)});
-    report.bandwidths.push_back({threads, {}});
+    lanes.push_back({threads, Session(model, session)});
   }
   const auto lane_of = [&](unsigned threads) -> Lane& {
     return *std::find_if(lanes.begin(), lanes.end(),
@@ -161,10 +155,8 @@ BenchReport run_bench(const std::shared_ptr<const Model>& model, const BenchOpti
   std::size_t done = 0;
   for (unsigned round = 0; round <= options.repetitions; ++round) {
     const bool measured = round > 0;  // the first warms caches, clocks and pages
-    for (std::size_t i = 0; i < lanes.size(); ++i) {
-      const double rate = bandwidth.measure(*lanes[i].pool);
-      if (measured) report.bandwidths[i].rates.push_back(rate);
-    }
+    MachineRates warm_up = report.machine;
+    machine.measure(measured ? report.machine : warm_up);
     for (BenchResult& test : report.results) {
       if (progress) progress(done++, steps, "measuring");
       const Measured result = measure(lane_of(test.threads).session, test);
@@ -173,9 +165,8 @@ BenchReport run_bench(const std::shared_ptr<const Model>& model, const BenchOpti
     }
   }
   for (BenchResult& test : report.results) {
-    const auto of_threads = std::find_if(report.bandwidths.begin(), report.bandwidths.end(),
-                                         [&](const BandwidthResult& b) { return b.threads == test.threads; });
-    test.limit = limit_of(test, median(of_threads->rates), model->bytes_per_token(), options.session.batch);
+    test.limit = limit_of(test, report.machine.bandwidth(test.threads), model->bytes_per_token(),
+                          options.session.batch);
   }
   if (progress) progress(steps, steps, "measuring");
   return report;

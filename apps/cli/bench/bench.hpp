@@ -3,8 +3,10 @@
 
 #include <cstdint>
 #include <memory>
+#include <string_view>
 #include <vector>
 
+#include "bench/machine.hpp"
 #include "sterna/log.hpp"
 #include "sterna/model.hpp"
 #include "sterna/session.hpp"
@@ -16,10 +18,12 @@ struct BenchOptions {
   std::vector<std::uint32_t> generated;  ///< tokens of each generation test
   std::vector<unsigned> threads;
   unsigned repetitions = 3;
+  bool roofline = false;   ///< measure the peaks of arithmetic too
   SessionOptions session;  ///< context and threads are set for each test
 };
 
 enum class BenchKind : std::uint8_t { Prompt, Generate };
+std::string_view to_string(BenchKind kind) noexcept;  ///< "prompt", "generate"
 
 struct BenchResult {
   BenchKind kind;
@@ -31,18 +35,11 @@ struct BenchResult {
   double limit = 0;
 };
 
-struct BandwidthResult {
-  unsigned threads;
-  std::vector<double> rates;  ///< bytes/s of each repetition
-};
-
 struct BenchReport {
   std::vector<BenchResult> results;
-  std::vector<BandwidthResult> bandwidths;
+  MachineRates machine;
   std::uint64_t bandwidth_buffer = 0;  ///< bytes read in a pass
 };
-
-double median(std::vector<double> values);
 
 /// One unmeasured round, then `repetitions` rounds of every test, the tests taking turns so that a slow spell
 /// of the machine hits all of them. Throws Internal when a test's output differs between rounds or thread

@@ -1,7 +1,9 @@
 // The floor that generating text stands on: how fast this machine reads memory.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "memory/aligned_buffer.hpp"
 #include "platform/thread_pool.hpp"
@@ -14,7 +16,8 @@ class ReadBandwidth {
   ReadBandwidth();
   /// Bytes per second of one pass over the buffer, split between the pool's threads.
   double measure(ThreadPool& pool);
-  std::uint64_t bytes() const noexcept { return buffer_.size(); }
+  /// What is read; any bytes will do.
+  std::span<std::byte> memory() noexcept { return {buffer_.data(), buffer_.size()}; }
 
  private:
   AlignedBuffer buffer_;

@@ -1,16 +1,13 @@
 #include "bench/bench.hpp"
 
-#include <fmt/format.h>
-
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "bench/read_bandwidth.hpp"
+#include "bench/kernels/kernel_bench.hpp"
+#include "bench/report.hpp"
 #include "command.hpp"
 #include "platform/cpu.hpp"
-#include "platform/process_memory.hpp"
 #include "sterna/error.hpp"
 #include "support/options.hpp"
 #include "support/output.hpp"
@@ -19,113 +16,28 @@
 namespace sterna::cli {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 struct Args {
   ModelArgs model;
-  BenchOptions bench{{128, 512}, {128}, {}, 3, {}};
+  BenchOptions bench{
+      .prompts = {128, 512}, .generated = {128}, .threads = {}, .repetitions = 0, .session = {}};
+  bool kernels = false;
+  bool quick = false;
   bool json = false;
 };
 
-std::string_view title(BenchKind kind) {
-  return kind == BenchKind::Prompt ? "prompt" : "generate";
-}
-
-double lowest(const std::vector<double>& rates) {
-  return *std::min_element(rates.begin(), rates.end());
-}
-
-double highest(const std::vector<double>& rates) {
-  return *std::max_element(rates.begin(), rates.end());
-}
-
-/// Sorted, without repeats; for threads 0 stands for the machine's cores, for tokens it leaves the test out.
+/// Sorted, without repeats.
 template <class T>
 void tidy(std::vector<T>& values) {
   const std::set<T> sorted(values.begin(), values.end());
   values.assign(sorted.begin(), sorted.end());
 }
 
-Json report_of(const Args& args, const Model& model, const BenchReport& report) {
-  Json results = Json::array();
-  for (const BenchResult& test : report.results) {
-    results.push_back({{"test", title(test.kind)},
-                       {"tokens", test.tokens},
-                       {"threads", test.threads},
-                       {"tokens_per_second", median(test.rates)},
-                       {"min", lowest(test.rates)},
-                       {"max", highest(test.rates)},
-                       {"runs", test.rates},
-                       {"limit_tokens_per_second", test.limit}});
-  }
-  Json bandwidths = Json::array();
-  for (const BandwidthResult& bandwidth : report.bandwidths) {
-    bandwidths.push_back({{"threads", bandwidth.threads},
-                          {"bytes_per_second", median(bandwidth.rates)},
-                          {"min", lowest(bandwidth.rates)},
-                          {"max", highest(bandwidth.rates)}});
-  }
-  return {{"model", model_path(args.model)},
-          {"architecture", model.config().architecture},
-          {"parameters", model.parameters()},
-          {"bytes_per_token", model.bytes_per_token()},
-          {"kernels", model.kernels()},
-          {"processor", cpu_info().name},
-          {"last_level_cache_bytes", last_level_cache_bytes()},
-          {"batch", args.bench.session.batch},
-          {"kv", to_string(args.bench.session.kv)},
-          {"repetitions", args.bench.repetitions},
-          {"verified", true},  // run_bench throws otherwise
-          {"results", results},
-          {"read_bandwidth", bandwidths},
-          {"read_buffer_bytes", report.bandwidth_buffer},
-          {"memory_bytes", peak_resident_bytes()}};
-}
-
-void write_text(const Args& args, const Model& model, const BenchReport& report) {
-  write_out(fmt::format("model    {}: {}, {} parameters, {} read per token\n", model_path(args.model),
-                        model.config().architecture, format_count(model.parameters()),
-                        format_bytes(model.bytes_per_token())));
-  write_out(fmt::format("machine  {}, {} cores\n", cpu_info().name, cpu_info().physical_cores));
-  write_out(fmt::format("kernels  {}\n", fmt::join(model.kernels(), ", ")));
-  write_out(fmt::format("runs     {} after a warm-up, tests taking turns; output equal in all runs\n\n",
-                        args.bench.repetitions));
-  Table table({"test", "threads", "tokens/s", "min", "max", "memory limit", "reached"}, "lrrrrrr");
-  for (const BenchResult& test : report.results) {
-    const double rate = median(test.rates);
-    table.add({fmt::format("{} {}", title(test.kind), test.tokens), std::to_string(test.threads),
-               format_rate(rate), format_rate(lowest(test.rates)), format_rate(highest(test.rates)),
-               format_rate(test.limit), fmt::format("{:.1f} %", 100 * rate / test.limit)});
-  }
-  write_out(table.str() + "\n");
-  for (const BandwidthResult& bandwidth : report.bandwidths) {
-    write_out(fmt::format("read bandwidth, {} thread{}: {:.1f} GB/s ({:.1f} to {:.1f}) over {}\n",
-                          bandwidth.threads, bandwidth.threads == 1 ? "" : "s", median(bandwidth.rates) / 1e9,
-                          lowest(bandwidth.rates) / 1e9, highest(bandwidth.rates) / 1e9,
-                          format_bytes(report.bandwidth_buffer)));
-  }
-  write_out(
-      "memory limit: read bandwidth / bytes per token; a prompt reads the weights once per batch, and is\n"
-      "bound by arithmetic instead\n");
-  if (model.bytes_per_token() < last_level_cache_bytes()) {
-    write_out(fmt::format(
-        "the weights fit the last-level cache ({}), which is faster than memory: no limit for this model\n",
-        format_bytes(last_level_cache_bytes())));
-  }
-  write_out(fmt::format("memory   {} resident at most, with the read buffer\n",
-                        format_bytes(peak_resident_bytes())));
-}
-
-int run(Args args) {
+int run_model(Args& args) {
   BenchOptions& bench = args.bench;
-  for (unsigned& threads : bench.threads) {
-    if (threads == 0) threads = cpu_info().physical_cores;
-  }
-  if (bench.threads.empty()) bench.threads = {cpu_info().physical_cores};
-  tidy(bench.threads);
+  if (bench.repetitions == 0) bench.repetitions = 3;
   for (auto* list : {&bench.prompts, &bench.generated}) {
     tidy(*list);
-    std::erase(*list, 0u);
+    std::erase(*list, 0u);  // leaves the test out
   }
   if (bench.prompts.empty() && bench.generated.empty()) {
     throw Error(ErrorCategory::InvalidArgument, "nothing to measure: -p and -n are both 0");
@@ -137,12 +49,41 @@ int run(Args args) {
     ProgressBar bar;
     report = run_bench(model, bench, bar.callback("measuring"));
   }
+  const std::string path = model_path(args.model);
   if (args.json) {
-    write_json(report_of(args, *model, report));
+    write_json(bench_json(path, *model, bench, report));
   } else {
-    write_text(args, *model, report);
+    write_out(bench_text(path, *model, bench, report));
   }
   return kSuccess;
+}
+
+int run_kernels(const Args& args) {
+  KernelBenchOptions options = args.quick ? KernelBenchOptions::quick() : KernelBenchOptions{};
+  options.threads = args.bench.threads;
+  options.filter = args.model.kernel;
+  if (args.bench.repetitions != 0) options.repetitions = args.bench.repetitions;
+  KernelReport report;
+  {
+    ProgressBar bar;
+    report = bench_kernels(options, bar.callback("measuring"));
+  }
+  if (args.json) {
+    write_json(kernels_json(options, report));
+  } else {
+    write_out(kernels_text(options, report));
+  }
+  return kSuccess;
+}
+
+int run(Args args) {
+  std::vector<unsigned>& threads = args.bench.threads;
+  if (threads.empty()) threads = {0};
+  for (unsigned& count : threads) {
+    if (count == 0) count = cpu_info().physical_cores;
+  }
+  tidy(threads);
+  return args.kernels ? run_kernels(args) : run_model(args);
 }
 
 }  // namespace
@@ -151,36 +92,59 @@ Action setup_bench(CLI::App& app) {
   auto args = std::make_shared<Args>();
   BenchOptions& bench = args->bench;
   const auto tokens = CLI::Range(0u, 1u << 20);
-  app.add_option("-p,--prompt", bench.prompts, "Tokens of the prompts to measure; 0: none (128,512)")
-      ->option_text("N,…")
-      ->delimiter(',')
-      ->check(tokens);
-  app.add_option("-n,--generate", bench.generated, "Tokens to generate and measure; 0: none (128)")
-      ->option_text("N,…")
-      ->delimiter(',')
-      ->check(tokens);
+  auto* prompts =
+      app.add_option("-p,--prompt", bench.prompts, "Tokens of the prompts to measure; 0: none (128,512)")
+          ->option_text("N,…")
+          ->delimiter(',')
+          ->check(tokens);
+  auto* generated =
+      app.add_option("-n,--generate", bench.generated, "Tokens to generate and measure; 0: none (128)")
+          ->option_text("N,…")
+          ->delimiter(',')
+          ->check(tokens);
   app.add_option("-t,--threads", bench.threads, "Thread counts to compare (one for every physical core)")
       ->option_text("N,…")
       ->delimiter(',')
       ->check(CLI::Range(0u, 1024u));
-  app.add_option("-r,--repetitions", bench.repetitions, "Measured runs of each test (3)")
+  app.add_option("-r,--repetitions", bench.repetitions, "Measured runs of each test (3; of a kernel 5)")
       ->option_text("N")
       ->check(CLI::Range(1u, 1000u));
-  app.add_option("--batch", bench.session.batch, "Prompt tokens evaluated together (256)")
-      ->option_text("N")
-      ->check(CLI::Range(1u, 65536u));
+  auto* batch = app.add_option("--batch", bench.session.batch, "Prompt tokens evaluated together (256)")
+                    ->option_text("N")
+                    ->check(CLI::Range(1u, 65536u));
+  auto* roofline = app.add_flag("--roofline", bench.roofline,
+                                "Measure the peaks of arithmetic too, and compare with floors");
+  auto* kernels =
+      app.add_flag("--kernels", args->kernels,
+                   "Measure every kernel that runs here instead; with --kernel NAME some of them");
+  kernels->excludes(prompts)->excludes(generated)->excludes(batch)->excludes(roofline);
+  app.add_flag("--quick", args->quick, "Of --kernels: one shape of each, in seconds")->needs(kernels);
   add_kv_option(app, bench.session.kv);
   add_json_flag(app, args->json);
   add_model_options(app, args->model, ThreadsOption::Leave);
+  for (const char* option : {"--kv", "-m"}) kernels->excludes(app.get_option(option));
   app.footer(
       "Shows the median, the least and the most tokens per second of the runs after a warm-up, the tests\n"
       "taking turns. Beside each stands the limit that memory sets: this machine's read bandwidth, measured\n"
       "in the same run with the same threads, over the bytes of weights a token needs. Fails when a test's\n"
       "output differs between runs or thread counts.\n\n"
+      "--roofline measures what the processor multiplies and adds at most with each instruction that "
+      "kernels\n"
+      "use, and shows every test as a share of its floor: the longer of reading and arithmetic, for linear\n"
+      "layers, attention and head.\n\n"
+      "--kernels needs no model. Every kernel is compared with the reference and then timed at shapes of a\n"
+      "2B model: bytes and operations per second, as shares of read bandwidth and peak. A wrong result is "
+      "an\n"
+      "error. --kernel takes a kernel's name (i2_s-avx2), an operation (dense_q8_0) or an instruction "
+      "set.\n\n"
+      "With --json, rates are per second and shares are fractions of 1. A result's \"floor\" has its terms "
+      "with\n"
+      "bytes, operations, instructions and the seconds of each; docs/performance.md describes the fields.\n\n"
       "Examples:\n"
       "  sterna bench\n"
-      "  sterna bench -m model.gguf -p 128,512 -n 128 -t 1,2 -r 5\n"
-      "  sterna bench -m model.gguf -p 0 -n 64 --kernel generic --json");
+      "  sterna bench -m model.gguf -p 128,512 -n 128 -t 1,2 -r 5 --roofline\n"
+      "  sterna bench -m model.gguf -p 0 -n 64 --kernel generic --json\n"
+      "  sterna bench --kernels --kernel i2_s -t 1,2");
   return [args] { return run(*args); };
 }
 
