@@ -14,12 +14,16 @@ namespace sterna::cli {
 class ReadBandwidth {
  public:
   ReadBandwidth();
-  /// Bytes per second of one pass over the buffer, split between the pool's threads.
+  /// Bytes per second, the buffer split between the pool's threads: as one stream for each, or as four asked
+  /// for ahead, whichever is faster.
   double measure(ThreadPool& pool);
   /// What is read; any bytes will do.
   std::span<std::byte> memory() noexcept { return {buffer_.data(), buffer_.size()}; }
 
  private:
+  using Read = std::uint64_t (*)(const std::byte* from, const std::byte* to);
+  double rate(ThreadPool& pool, Read read, std::size_t from, std::size_t to);
+
   AlignedBuffer buffer_;
   std::uint64_t checksum_ = 0;
 };
