@@ -31,7 +31,14 @@ struct GenerateOptions {
   std::vector<std::string> stop;  ///< generation ends before any of these texts; never handed out
   bool ignore_end = false;        ///< go on after an end token
   bool keep_special = false;      ///< hand out special tokens as text
+  /// Most tokens that are guessed at a time from what followed the same words before and evaluated together,
+  /// at most kMostDraft; 0: off. A guess is only kept when it is what is drawn (prompt lookup decoding,
+  /// Saxena 2023; checked as in Leviathan et al. 2023, arXiv:2211.17192, but against the draw itself), so the
+  /// result is the same, bit for bit, greedy or not. How many are guessed follows how many were right.
+  std::uint32_t draft_ngram = 0;
 };
+/// Each guess needs a row of logits: 33 MB in all for a vocabulary of 128,256.
+constexpr std::uint32_t kMostDraft = 64;
 
 struct GenerateResult {
   std::vector<TokenId> tokens;  ///< generated, the end token not included
@@ -40,6 +47,8 @@ struct GenerateResult {
   std::size_t prompt_tokens = 0;
   double prompt_seconds = 0;
   double generate_seconds = 0;  ///< from the first generated token's logits to the last token
+  std::size_t drafted = 0;      ///< tokens guessed, with draft_ngram
+  std::size_t accepted = 0;     ///< of them, those that were drawn: evaluations saved
 };
 
 /// Called with each piece of text (whole UTF-8 characters); false stops.
@@ -72,6 +81,7 @@ class Session {
   std::span<const float> last_hidden() const noexcept;
 
   /// Appends the prompt and generates. The generated tokens stay in the cache. A prompt must have a token.
+  /// Throws as evaluate does, and InvalidArgument for options outside their range.
   GenerateResult generate(std::span<const TokenId> prompt, const GenerateOptions& options,
                           const TextCallback& callback = {});
 

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <atomic>
+#include <optional>
 
 #include "base/clock.hpp"
 #include "model/forward.hpp"
 #include "model/model_impl.hpp"
 #include "platform/thread_pool.hpp"
+#include "session/ngram_draft.hpp"
 #include "session/stop_text.hpp"
 #include "sterna/error.hpp"
 
@@ -25,6 +27,19 @@ SessionOptions resolved(SessionOptions options, const ModelConfig& config) {
   if (options.threads == 0) options.threads = cpu_info().physical_cores;
   return options;
 }
+
+/// The last drawn token with guesses of those after it, evaluated together.
+struct Ahead {
+  Ahead(std::uint32_t context, std::uint32_t most, std::size_t vocab)
+      : draft(context, most), logits(vocab * (most + 1)) {
+    batch.reserve(most + 1);
+  }
+
+  NgramDraft draft;
+  std::vector<TokenId> batch;
+  std::vector<float> logits;  ///< [batch, vocab]
+  std::size_t row = 0;        ///< of the batch, the last that was drawn
+};
 
 }  // namespace
 
@@ -110,6 +125,34 @@ struct Session::Impl {
     return logits;
   }
 
+  /// evaluate for a drawn token, of which `left` more may be drawn. Positions of the cache behind `tokens`
+  /// hold guesses: the next becomes a token when it is drawn, and any other token is written over it.
+  std::span<const float> evaluate_ahead(TokenId id, std::size_t left, Ahead& ahead, GenerateResult& result) {
+    ahead.draft.push(id);
+    std::vector<TokenId>& batch = ahead.batch;
+    if (ahead.row + 1 < batch.size() && batch[ahead.row + 1] == id) {
+      if (cancelled) throw Error(ErrorCategory::Cancelled, "cancelled");
+      ++ahead.row;
+      ++result.accepted;
+    } else {
+      make_room(1);
+      const std::size_t room =
+          std::min({left, options.context - tokens.size() - 1, std::size_t{options.batch} - 1});
+      const auto guesses = ahead.draft.guess(room);
+      batch.assign(1, id);
+      batch.insert(batch.end(), guesses.begin(), guesses.end());
+      result.drafted += guesses.size();
+      if (!forward.run(batch, static_cast<std::uint32_t>(tokens.size()), cancelled)) {
+        throw Error(ErrorCategory::Cancelled, "cancelled");
+      }
+      forward.logits(0, batch.size(), ahead.logits.data());
+      ahead.row = 0;
+    }
+    tokens.push_back(id);
+    last_in_batch = ahead.row;
+    return std::span(ahead.logits).subspan(ahead.row * logits.size(), logits.size());
+  }
+
   std::shared_ptr<const Model> model;
   SessionOptions options;
   ThreadPool pool;
@@ -180,6 +223,12 @@ std::span<const float> Session::last_hidden() const noexcept {
 
 GenerateResult Session::generate(std::span<const TokenId> prompt, const GenerateOptions& options,
                                  const TextCallback& callback) {
+  if (options.draft_ngram > kMostDraft) {
+    throw Error(ErrorCategory::InvalidArgument, "too many tokens to guess at a time",
+                {{"option", "draft_ngram"},
+                 {"found", std::to_string(options.draft_ngram)},
+                 {"expected", "at most " + std::to_string(kMostDraft)}});
+  }
   Impl& impl = *impl_;
   const Tokenizer& tokenizer = *impl.model->tokenizer();
   Sampler sampler(options.sampling, impl.model->config().vocab);
@@ -195,6 +244,8 @@ GenerateResult Session::generate(std::span<const TokenId> prompt, const Generate
   result.tokens.reserve(most);
   result.text.reserve(most * kBytesPerToken);
   result.prompt_tokens = prompt.size();
+  std::optional<Ahead> ahead;
+  if (options.draft_ngram > 0) ahead.emplace(impl.options.context, options.draft_ngram, impl.logits.size());
 
   impl.cancelled = false;
   bool going = true;
@@ -213,6 +264,9 @@ GenerateResult Session::generate(std::span<const TokenId> prompt, const Generate
     std::span<const float> logits = impl.evaluate(prompt);
     result.prompt_seconds = prompt_clock.seconds();
     for (const TokenId id : prompt) sampler.accept(id);
+    if (ahead) {
+      for (const TokenId id : impl.tokens) ahead->draft.read(id);
+    }
 
     const Stopwatch clock;
     for (std::uint32_t n = 0; n < options.max_tokens; ++n) {
@@ -226,8 +280,10 @@ GenerateResult Session::generate(std::span<const TokenId> prompt, const Generate
       hand_out(stop.push(decoder.push(id)));
       // Every token joins the cache, so that a conversation can go on from it; the last needs no logits, and
       // so no room.
-      const bool last = n + 1 == options.max_tokens;
-      if (!last || impl.has_room(1)) logits = impl.evaluate({&id, 1});
+      const std::uint32_t left = options.max_tokens - n - 1;
+      if (left > 0 || impl.has_room(1)) {
+        logits = ahead ? impl.evaluate_ahead(id, left, *ahead, result) : impl.evaluate({&id, 1});
+      }
       result.generate_seconds = clock.seconds();
       if (stop.stopped()) {
         result.stop = StopReason::StopText;
