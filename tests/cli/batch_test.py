@@ -86,6 +86,14 @@ class Batch(ProgramTest):
         self.assertEqual(stopped["stop"], "stop_text")
         self.assertNotEqual(drawn["text"], whole)
 
+    def test_a_record_may_ask_for_guesses(self):
+        prompt = 3 * "The king went into the wood and said to the old man: give me the golden bird. "
+        source = self.write("in.json", [{"prompt": prompt, "n": 40, "draft_ngram": asked} for asked in (0, True, 3)])
+        report = json.loads(self.batch(source, "out.jsonl", "--json"))
+        self.assertEqual(len({record["text"] for record in self.records("out.jsonl")}), 1)
+        self.assertGreater(report["accepted_tokens"], 0)
+        self.assertGreaterEqual(report["drafted_tokens"], report["accepted_tokens"])
+
     def test_a_failed_prompt_is_reported_and_the_rest_done(self):
         lines = ["Once", {"prompt": "Once", "nonsense": 1}, {"text": "Once"}, {"prompt": "Once", "n": -3}, 7, "Once"]
         source = self.write("in.jsonl", "".join(json.dumps(line) + "\n" for line in lines) + "{broken\n")

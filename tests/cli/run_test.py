@@ -81,9 +81,25 @@ class Run(ProgramTest):
                           f"{first}=-inf")["tokens"][0]
         self.assertNotEqual(first, other)
 
+    def test_guessing_changes_nothing_but_the_speed(self):
+        prompt = 3 * "The king went into the wood and said to the old man: give me the golden bird. "
+        common = ["run", *self.common, "-p", prompt, "-n", 40, "--ignore-end"]
+        for drawing in (["--greedy"], ["--seed", 5, "--temp", 0.5]):
+            with self.subTest(drawing=drawing):
+                expected = self.ok(*common, *drawing)
+                for guessing in (["--draft-ngram"], ["--draft-ngram", 3], ["--draft-ngram", 0]):
+                    self.assertEqual(self.ok(*common, *drawing, *guessing), expected)
+        report = self.json(*common, "--greedy", "--draft-ngram")
+        self.assertGreater(report["accepted_tokens"], 0)
+        self.assertGreaterEqual(report["drafted_tokens"], report["accepted_tokens"])
+        self.assertEqual(self.json(*common, "--greedy")["drafted_tokens"], 0)
+        self.assertIn(b"guesses right", support.run(*common, "--greedy", "--draft-ngram").stderr)
+        self.assertNotIn(b"guesses", support.run(*common, "--greedy").stderr)
+
     def test_wrong_values_name_the_option(self):
         for option, value in [("--temp", "warm"), ("--top-p", "0"), ("--top-p", "nan"), ("--seed", "-1"), ("-n", "1.5"),
-                              ("--logit-bias", "5"), ("--top-k", "99999999999")]:
+                              ("--logit-bias", "5"), ("--top-k", "99999999999"), ("--draft-ngram", "many"),
+                              ("--draft-ngram", "65")]:
             with self.subTest(option=option, value=value):
                 error = self.fails("run", *self.common, "-p", "a", option, value, says="")
                 self.assertIn(option.strip("-").replace("temp", "temp"), error.replace("_", "-"))

@@ -133,6 +133,7 @@ void Chat::statistics(std::string_view) {
                                     format_rate(prompt_rate(*last_)))});
     text.add({"answer", fmt::format("{} tokens, {} tokens/s, ended by {}", last_->tokens.size(),
                                     format_rate(generation_rate(*last_)), to_string(last_->stop))});
+    if (last_->drafted > 0) text.add({"draft", guesses_text(last_->drafted, last_->accepted)});
   }
   text.add({"memory", fmt::format("{} at most, cache {}", format_bytes(peak_resident_bytes()),
                                   format_bytes(session_.cache_bytes()))});

@@ -49,6 +49,7 @@ void write_statistics(const Report& report, const Model& model, const Session& s
   table.add({"text", format_seconds(result.generate_seconds), fmt::format("{} tokens", result.tokens.size()),
              fmt::format("{} tokens/s, ended by {}", format_rate(generation_rate(result)),
                          to_string(result.stop))});
+  if (result.drafted > 0) table.add({"draft", "", "", guesses_text(result.drafted, result.accepted)});
   table.add(
       {"memory", format_bytes(peak_resident_bytes()), "at most",
        fmt::format("{} cache of {} tokens", format_bytes(session.cache_bytes()), session.options().context)});
@@ -78,6 +79,8 @@ void write_report(const Report& report, const Args& args, const Model& model, co
               {"generated_tokens", result.tokens.size()},
               {"generate_seconds", result.generate_seconds},
               {"tokens_per_second", generation_rate(result)},
+              {"drafted_tokens", result.drafted},
+              {"accepted_tokens", result.accepted},
               {"memory_bytes", peak_resident_bytes()},
               {"cache_bytes", session.cache_bytes()},
               {"working_bytes", session.working_bytes()}});

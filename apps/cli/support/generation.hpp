@@ -25,7 +25,7 @@ struct Generation {
 };
 
 struct Setting {
-  enum class Kind : std::uint8_t { Value, Flag, List };
+  enum class Kind : std::uint8_t { Value, Flag, List, MaybeValue };
   std::string_view name;  ///< "top-k": the option --top-k, and the field "top_k" of a batch's record
   Kind kind;
   std::string_view value;     ///< what the value is called in help
@@ -59,5 +59,8 @@ std::uint64_t random_seed();
 /// Tokens per second of the prompt and of the generated text; 0 when there was nothing to measure.
 double prompt_rate(const GenerateResult& result) noexcept;
 double generation_rate(const GenerateResult& result) noexcept;
+
+/// "71 of 90 guesses right, 79 %"; empty when nothing was guessed.
+std::string guesses_text(std::size_t drafted, std::size_t accepted);
 
 }  // namespace sterna::cli
