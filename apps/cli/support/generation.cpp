@@ -114,14 +114,12 @@ constexpr std::array kSettings{
             [](Generation& g, std::string_view t) { g.options.sampling.logit_bias.push_back(bias(t)); }},
     Setting{"ignore-end", Kind::Flag, "", "Go on after a token that ends the text", nothing,
             [](Generation& g, std::string_view t) { g.options.ignore_end = truth("ignore-end", t); }},
-    Setting{
-        "draft-ngram", Kind::MaybeValue, "[N]",
-        "Guess up to N tokens from what came before and check them together: the same text, sooner where it "
-        "repeats",
-        usual_draft,
-        [](Generation& g, std::string_view t) {
-          g.options.draft_ngram = t == kNoValue ? kUsualDraft : number<std::uint32_t>("draft-ngram", t);
-        }},
+    Setting{"draft-ngram", Kind::MaybeValue, "[N]",
+            "Guess up to N tokens from the text so far, check them together: the same text, sooner",
+            usual_draft,
+            [](Generation& g, std::string_view t) {
+              g.options.draft_ngram = t == kNoValue ? kUsualDraft : number<std::uint32_t>("draft-ngram", t);
+            }},
 };
 
 char canonical(char c) {
