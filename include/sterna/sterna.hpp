@@ -10,6 +10,7 @@
 #include "sterna/manipulation.hpp"
 #include "sterna/model.hpp"
 #include "sterna/ops.hpp"
+#include "sterna/random.hpp"
 #include "sterna/sampling.hpp"
 #include "sterna/session.hpp"
 #include "sterna/tensor.hpp"
