@@ -6,6 +6,7 @@
 #include "sterna/dtype.hpp"
 #include "sterna/error.hpp"
 #include "sterna/half.hpp"
+#include "sterna/linalg.hpp"
 #include "sterna/log.hpp"
 #include "sterna/manipulation.hpp"
 #include "sterna/model.hpp"
