@@ -37,5 +37,18 @@ class Embed(unittest.TestCase):
                            self.cosine("The king had three daughters.", "Boil the water, then add salt to it,") + 0.1)
 
 
+class Tensors(unittest.TestCase):
+    def test_finds_the_plane(self):
+        done = run("tensors")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        values = dict(line.split(": ") for line in done.stdout.splitlines() if ": " in line)
+        for found, true in zip(map(float, values["plane"].split()), (2, -3, 5)):
+            self.assertAlmostEqual(found, true, delta=0.01)
+        self.assertAlmostEqual(float(values["residual"]), 1000 * 0.01 ** 2, delta=0.02)
+        across = [abs(float(x)) for x in values["normal of the plane"].split()]
+        for found, true in zip(across, (2, 3, 1)):  # (2, −3, −1) of length √14, of either sign
+            self.assertAlmostEqual(found, true / 14 ** 0.5, delta=0.01)
+
+
 if __name__ == "__main__":
     unittest.main()
