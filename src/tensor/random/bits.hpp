@@ -4,7 +4,7 @@
 #include <array>
 #include <cstdint>
 
-#include "sterna/random.hpp"
+#include "tensor/random/philox.hpp"
 
 namespace sterna::random {
 
@@ -15,8 +15,8 @@ class Bits {
       : key_{static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)}, draw_(draw) {}
 
   std::array<std::uint64_t, 2> block(std::uint64_t at, std::uint32_t attempt = 0) const noexcept {
-    const auto words =
-        philox({static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(at >> 32), attempt, draw_}, key_);
+    const auto words = philox_block(
+        {static_cast<std::uint32_t>(at), static_cast<std::uint32_t>(at >> 32), attempt, draw_}, key_);
     return {words[0] | std::uint64_t{words[1]} << 32, words[2] | std::uint64_t{words[3]} << 32};
   }
   std::uint64_t number(std::uint64_t i, std::uint32_t attempt = 0) const noexcept {
@@ -27,7 +27,11 @@ class Bits {
   /// numbers whose low half is below 2^64 mod range: those are rejected, and the next attempt's counter gives
   /// another.
   std::uint64_t below(std::uint64_t range, std::uint64_t i) const noexcept {
-    auto product = static_cast<unsigned __int128>(number(i)) * range;
+    return below(range, i, number(i));
+  }
+  /// The same for who has the element's number already.
+  std::uint64_t below(std::uint64_t range, std::uint64_t i, std::uint64_t number_of_i) const noexcept {
+    auto product = static_cast<unsigned __int128>(number_of_i) * range;
     if (static_cast<std::uint64_t>(product) < range) {
       const std::uint64_t rejected = (0 - range) % range;
       for (std::uint32_t attempt = 1; static_cast<std::uint64_t>(product) < rejected; ++attempt)

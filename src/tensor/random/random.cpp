@@ -135,6 +135,11 @@ std::vector<std::int64_t> shuffled(std::int64_t n, std::int64_t count, const Bit
 
 }  // namespace
 
+std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter,
+                                    std::array<std::uint32_t, 2> key) noexcept {
+  return random::philox_block(counter, key);
+}
+
 std::uint32_t Random::next_draw() {
   if (draws_ > std::numeric_limits<std::uint32_t>::max())
     throw Error(ErrorCategory::Limit, "the generator has no draw left: take another seed",
@@ -192,8 +197,12 @@ Tensor Random::integers(const Shape& shape, std::int64_t low, std::int64_t high,
   const std::uint64_t first = static_cast<std::uint64_t>(low);
   const std::uint64_t range = static_cast<std::uint64_t>(high) - first;
   std::int64_t* const out = result.mutable_data<std::int64_t>();
-  for (std::uint64_t i = 0; i < static_cast<std::uint64_t>(result.size()); ++i)
-    out[i] = static_cast<std::int64_t>(first + bits.below(range, i));
+  const auto n = static_cast<std::uint64_t>(result.size());
+  for (std::uint64_t i = 0; i < n; i += 2) {
+    const std::array<std::uint64_t, 2> numbers = bits.block(i / 2);
+    for (std::uint64_t k = i; k < std::min(i + 2, n); ++k)
+      out[k] = static_cast<std::int64_t>(first + bits.below(range, k, numbers[k - i]));
+  }
   return result.to(dtype);
 }
 

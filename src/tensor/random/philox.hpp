@@ -1,9 +1,13 @@
-#include "sterna/random.hpp"
+// Philox 4x32-10, inline: what fills a tensor runs it once for every two elements.
+#pragma once
 
-namespace sterna {
+#include <array>
+#include <cstdint>
 
-std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter,
-                                    std::array<std::uint32_t, 2> key) noexcept {
+namespace sterna::random {
+
+inline std::array<std::uint32_t, 4> philox_block(std::array<std::uint32_t, 4> counter,
+                                                 std::array<std::uint32_t, 2> key) noexcept {
   constexpr std::uint64_t kMultipliers[] = {0xd2511f53, 0xcd9e8d57};  // the paper's, found by search
   constexpr std::uint32_t kWeyl[] = {0x9e3779b9, 0xbb67ae85};         // golden ratio − 1, √3 − 1
   constexpr int kRounds = 10;
@@ -18,4 +22,4 @@ std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter,
   return counter;
 }
 
-}  // namespace sterna
+}  // namespace sterna::random
