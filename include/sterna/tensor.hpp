@@ -82,7 +82,7 @@ std::string to_string(const Dims& dims);
 /// Bytes that tensors share; freed with the last of them.
 class Storage {
  public:
-  enum class Owner : std::uint8_t { Pool, Mapped, Borrowed };
+  enum class Owner : std::uint8_t { Pool, Mapped, Borrowed };  ///< Mapped: pages of a file, never written
 
   /// Uninitialised memory of the library's pool, aligned to 64 bytes. Throws Limit.
   static std::shared_ptr<Storage> allocate(std::size_t bytes, Device device = {});

@@ -64,6 +64,16 @@ def to_bf16(values) -> np.ndarray:
     return np.where(np.isnan(values), values, rounded)
 
 
+def round_once(values):
+    """float64 to bfloat16 without a rounding to float32 in between, which is made to round to odd."""
+    shape, values = values.shape, values.ravel()
+    nearest = values.astype(np.float32)
+    toward_zero = np.where(np.abs(nearest.astype(np.float64)) > np.abs(values), np.nextafter(nearest, np.float32(0)), nearest)
+    inexact = (nearest != values) & np.isfinite(nearest)
+    odd = np.where(inexact, (toward_zero.view(np.uint32) | 1).view(np.float32), nearest)
+    return to_bf16(odd).reshape(shape)
+
+
 def bf16_bits(values) -> np.ndarray:
     return (np.ascontiguousarray(to_bf16(values), np.float32).view(np.uint32) >> 16).astype(np.uint16)
 
