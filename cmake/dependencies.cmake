@@ -8,6 +8,7 @@ pkg_check_modules(SENTENCEPIECE REQUIRED IMPORTED_TARGET sentencepiece)  # token
 pkg_check_modules(HWLOC REQUIRED IMPORTED_TARGET hwloc)                # cores, caches, NUMA nodes, pinning
 pkg_check_modules(CPUINFO REQUIRED IMPORTED_TARGET libcpuinfo)         # instruction sets
 pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy)                 # vectors of any instruction set, for the tensor operations
+pkg_check_modules(LIBZIP REQUIRED IMPORTED_TARGET libzip)              # .npz: zip archives, inflate and deflate, CRC
 find_package(dlpack REQUIRED)                                          # tensors to and from other libraries: one header
 
 if(STERNA_APPS)

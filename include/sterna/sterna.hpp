@@ -1,7 +1,8 @@
-// Everything: files in, text out. A program in examples/generate.cpp.
+// Everything but dlpack.hpp, which includes a header from outside. A program in examples/generate.cpp.
 #pragma once
 
 #include "sterna/chat.hpp"
+#include "sterna/conversion.hpp"
 #include "sterna/convert.hpp"
 #include "sterna/dtype.hpp"
 #include "sterna/error.hpp"
@@ -9,6 +10,7 @@
 #include "sterna/log.hpp"
 #include "sterna/manipulation.hpp"
 #include "sterna/model.hpp"
+#include "sterna/npy.hpp"
 #include "sterna/ops.hpp"
 #include "sterna/sampling.hpp"
 #include "sterna/session.hpp"
