@@ -1,6 +1,9 @@
 import os
 import subprocess
+import tempfile
 import unittest
+
+import numpy
 
 
 def run(program: str, *arguments: str) -> subprocess.CompletedProcess:
@@ -35,6 +38,26 @@ class Embed(unittest.TestCase):
     def test_like_texts_are_nearer_than_unlike_ones(self):
         self.assertGreater(self.cosine("The king had three daughters.", "The queen had three sons."),
                            self.cosine("The king had three daughters.", "Boil the water, then add salt to it,") + 0.1)
+
+
+class Exchange(unittest.TestCase):
+    def test_narrows_the_arrays_of_a_file(self):
+        with tempfile.TemporaryDirectory() as folder:
+            source, target = os.path.join(folder, "in.npz"), os.path.join(folder, "out.npz")
+            weights = numpy.linspace(-3, 3, 60).reshape(3, 20)
+            numpy.savez(source, weights=weights, mask=weights > 0)
+            done = run("exchange", source, target, "f16")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn("weights: f64 (3, 20) to f16, standard", done.stdout)
+            found = numpy.load(target)
+            numpy.testing.assert_array_equal(found["weights"], weights.astype(numpy.float16))
+            numpy.testing.assert_array_equal(found["mask"], (weights > 0).astype(numpy.float16))
+
+    def test_says_what_is_wrong(self):
+        self.assertEqual(run("exchange").returncode, 2)
+        done = run("exchange", "no-such-file.npz", "out.npz", "f16")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("no-such-file.npz", done.stderr)
 
 
 if __name__ == "__main__":
