@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "sterna/backend.hpp"
 #include "sterna/dtype.hpp"
 #include "sterna/log.hpp"
 #include "sterna/tokenizer.hpp"
@@ -62,8 +63,8 @@ struct LoadOptions {
   bool map = true;              ///< memory-map the files; false reads them
   bool lock = false;            ///< lock the pages in memory
   std::uint32_t i2s_group = 0;  ///< 64 or 128: overrides what the file's evidence says; 0 decides from it
-  std::string
-      kernel;  ///< a kernel's or an instruction set's name; empty takes STERNA_KERNEL, then the fastest
+  std::string backend{};        ///< a backend's or a strategy's name, as in BackendOptions
+  std::string kernel{};         ///< a kernel's or an instruction set's name, as in BackendOptions
   Pack pack = Pack::File;
   unsigned threads = 0;  ///< for repacking; 0 = physical cores
   Progress progress{};
@@ -105,8 +106,10 @@ class Model {
   /// Bytes read to produce one token: all linear weights, norms and the head; the embedding's row.
   std::uint64_t bytes_per_token() const noexcept;
   std::uint64_t parameters() const noexcept;
-  /// Names of the kernels in use, for reports: "i2_s-avx2", "dense-avx2".
+  /// Names of the kernels in use, for reports: "i2_s-avx2", "float-avx2".
   const std::vector<std::string>& kernels() const noexcept;
+  /// What computes each operation, and why.
+  const std::vector<BackendChoice>& backends() const noexcept;
   /// Sampling defaults of `generation_config.json`, if any.
   struct GenerationDefaults {
     std::optional<float> temperature, top_p, repeat_penalty;

@@ -1,6 +1,7 @@
 // Everything: files in, text out. A program in examples/generate.cpp.
 #pragma once
 
+#include "sterna/backend.hpp"
 #include "sterna/chat.hpp"
 #include "sterna/convert.hpp"
 #include "sterna/dtype.hpp"

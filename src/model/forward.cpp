@@ -13,7 +13,6 @@ namespace {
 // of them AMX gives 15.3 Top/s with pieces of 64 rows, 17.2 with 32, and 11.2 with equal shares.
 constexpr std::size_t kManyTokensRows = 32;
 // With one token or a few, reading the weights is the bound: long streams, several for every thread.
-constexpr std::size_t kFewTokens = 8;
 constexpr std::size_t kFewTokensRows = 256;
 // Kernels work on several rows at a time.
 constexpr std::size_t kRowGrain = 16;
@@ -46,11 +45,11 @@ std::size_t widest_codes16(const Weights& weights) {
 
 }  // namespace
 
-Forward::Forward(const ModelConfig& config, const Weights& weights, const FloatKernels& kernels,
+Forward::Forward(const ModelConfig& config, const Weights& weights, const Dispatch& dispatch,
                  ThreadPool& pool, const ForwardOptions& options)
     : config_(config),
       weights_(weights),
-      kernels_(kernels),
+      dispatch_(dispatch),
       pool_(pool),
       rope_(config.rope),
       cache_type_(options.kv),
@@ -98,6 +97,7 @@ Forward::Forward(const ModelConfig& config, const Weights& weights, const FloatK
 bool Forward::run(std::span<const std::int32_t> tokens, std::uint32_t position,
                   const std::atomic<bool>& cancelled) {
   tokens_ = tokens.size();
+  kernels_ = &dispatch_.of(tokens_);
   embed(tokens);
   for (std::size_t t = 0; t < tokens_; ++t) {
     const auto at = static_cast<std::uint32_t>(position + t);
@@ -109,8 +109,8 @@ bool Forward::run(std::span<const std::int32_t> tokens, std::uint32_t position,
     ffn_block(weights_.layers[n]);
   }
   for_each_token([&](std::size_t t, unsigned) {
-    kernels_.rms_norm(x_.data() + t * config_.hidden, weights_.output_norm.data(), config_.norm_eps,
-                      config_.hidden, final_.data() + t * config_.hidden);
+    kernels_->floats.rms_norm(x_.data() + t * config_.hidden, weights_.output_norm.data(), config_.norm_eps,
+                              config_.hidden, final_.data() + t * config_.hidden);
   });
   return true;
 }
@@ -124,23 +124,24 @@ void Forward::logits(std::size_t first, std::size_t count, float* out) {
   for (std::size_t t = 0; takes_codes16(head.dtype) && t < count; ++t) {
     quantise16(hidden(first + t).data(), t, head.cols);
   }
+  const auto dense = dense_kernel(dispatch_.of(count).floats, head.dtype);
   deal_rows(head.rows, count, [&](std::size_t begin, std::size_t end, unsigned) {
-    head.dense({.weights = head.data,
-                .weight_stride = head.stride,
-                .cols = head.cols,
-                .x = final_.data() + first * config_.hidden,
-                .x_stride = config_.hidden,
-                .tokens = count,
-                .row_begin = begin,
-                .row_end = end,
-                .out = out,
-                .out_stride = head.rows,
-                .codes = codes16_.data(),
-                .codes_stride = head.cols,
-                .code_scales = code16_scales_.data()});
+    dense({.weights = head.data,
+           .weight_stride = head.stride,
+           .cols = head.cols,
+           .x = final_.data() + first * config_.hidden,
+           .x_stride = config_.hidden,
+           .tokens = count,
+           .row_begin = begin,
+           .row_end = end,
+           .out = out,
+           .out_stride = head.rows,
+           .codes = codes16_.data(),
+           .codes_stride = head.cols,
+           .code_scales = code16_scales_.data()});
     if (weights_.head.bias.empty()) return;
     for (std::size_t t = 0; t < count; ++t) {
-      kernels_.add(out + t * head.rows + begin, weights_.head.bias.data() + begin, end - begin);
+      kernels_->floats.add(out + t * head.rows + begin, weights_.head.bias.data() + begin, end - begin);
     }
   });
 }
@@ -169,20 +170,20 @@ void Forward::ffn_block(const Layer& layer) {
 }
 
 void Forward::append_keys_and_values(std::size_t layer, std::uint32_t position) {
-  const auto append = cache_type_ == KvType::F16  ? kernels_.kv_append_f16
-                      : cache_type_ == KvType::I8 ? kernels_.kv_append_i8
-                                                  : kernels_.kv_append_f32;
+  const auto append = cache_type_ == KvType::F16  ? kernels_->floats.kv_append_f16
+                      : cache_type_ == KvType::I8 ? kernels_->floats.kv_append_i8
+                                                  : kernels_->floats.kv_append_f32;
   for_each_token([&](std::size_t t, unsigned) {
     const float* cosines = cosines_.data() + t * rope_.size();
     const float* sines = sines_.data() + t * rope_.size();
     const std::size_t d = config_.head_dim;
     for (std::size_t head = 0; head < config_.heads; ++head) {
-      kernels_.rope(query_.data() + t * query_size_ + head * d, cosines, sines, d);
+      kernels_->floats.rope(query_.data() + t * query_size_ + head * d, cosines, sines, d);
     }
     for (std::size_t head = 0; head < config_.kv_heads; ++head) {
       float* key = key_.data() + t * kv_size_ + head * d;
       const float* value = value_.data() + t * kv_size_ + head * d;
-      kernels_.rope(key, cosines, sines, d);
+      kernels_->floats.rope(key, cosines, sines, d);
       append({.key = key,
               .value = value,
               .head_dim = d,
@@ -198,9 +199,9 @@ void Forward::attend(std::size_t layer, std::uint32_t position) {
   const std::size_t width = cache_.layout().width;
   const std::size_t tiles = ceil_div(tokens_, tile_tokens_);
   const std::size_t chunks = ceil_div(position + tokens_, kKvChunk);
-  const auto attention = cache_type_ == KvType::F16  ? kernels_.attention_f16
-                         : cache_type_ == KvType::I8 ? kernels_.attention_i8
-                                                     : kernels_.attention_f32;
+  const auto attention = cache_type_ == KvType::F16  ? kernels_->floats.attention_f16
+                         : cache_type_ == KvType::I8 ? kernels_->floats.attention_i8
+                                                     : kernels_->floats.attention_f32;
   // One tile does not occupy every thread: its chunks are dealt too, and who finishes the last of a head
   // merges them.
   const bool split = tiles == 1 && chunks > 1 && pool_.size() > 1;
@@ -231,16 +232,16 @@ void Forward::attend(std::size_t layer, std::uint32_t position) {
                .state = split ? states + part * state_floats_ : states,
                .scratch = scratch_.data() + thread * scratch_floats_});
     if (split && chunks_left_[head].fetch_sub(1, std::memory_order_acq_rel) > 1) return;
-    kernels_.attention_finish({.states = states,
-                               .stride = state_floats_,
-                               .count = split ? chunks : 1,
-                               .tokens = count,
-                               .group = group_,
-                               .head_dim = d,
-                               .width = width,
-                               .position = position + first,
-                               .out = attended_.data() + offset,
-                               .out_stride = query_size_});
+    kernels_->floats.attention_finish({.states = states,
+                                       .stride = state_floats_,
+                                       .count = split ? chunks : 1,
+                                       .tokens = count,
+                                       .group = group_,
+                                       .head_dim = d,
+                                       .width = width,
+                                       .position = position + first,
+                                       .out = attended_.data() + offset,
+                                       .out_stride = query_size_});
   };
   const std::size_t items = config_.kv_heads * parts;
   if (!split) return deal(items, work);
@@ -295,13 +296,13 @@ void Forward::feed(const Input& input, std::span<const Product> products) {
     float* row = floats ? input_.data() + t * n : row_.data() + thread * widest_;
     const auto normalise = [&](const std::vector<float>& norm, float eps) {
       if (norm.empty()) return;
-      kernels_.rms_norm(x, norm.data(), eps, n, row);
+      kernels_->floats.rms_norm(x, norm.data(), eps, n, row);
       x = row;
     };
     normalise(input.norm, config_.norm_eps);
     normalise(first.input_norm, first.input_norm_eps);
     if (codes) {
-      const QuantizeResult result = kernels_.quantize(x, n, padded, codes_.data() + t * padded);
+      const QuantizeResult result = kernels_->floats.quantize(x, n, padded, codes_.data() + t * padded);
       code_scales_[t] = result.scale;
       code_sums_[t] = result.sum;
     }
@@ -311,7 +312,7 @@ void Forward::feed(const Input& input, std::span<const Product> products) {
 }
 
 void Forward::quantise16(const float* x, std::size_t token, std::size_t n) {
-  code16_scales_[token] = kernels_.quantize16(x, n, codes16_.data() + token * n);
+  code16_scales_[token] = kernels_->floats.quantize16(x, n, codes16_.data() + token * n);
 }
 
 void Forward::multiply(const Input& input, std::span<const Product> products) {
@@ -342,9 +343,9 @@ void Forward::multiply(const Input& input, std::span<const Product> products) {
 /// gated = act(W_gate · input) ∘ (W_up · input). Both products of a piece of rows meet in the cache; of a
 /// long prompt they would else go to memory and back.
 void Forward::multiply_gated(const Input& input, const Linear& gate, const Linear& up) {
-  const auto activate = config_.activation == Activation::Relu2  ? kernels_.relu2_mul
-                        : config_.activation == Activation::Silu ? kernels_.silu_mul
-                                                                 : kernels_.gelu_mul;
+  const auto activate = config_.activation == Activation::Relu2  ? kernels_->floats.relu2_mul
+                        : config_.activation == Activation::Silu ? kernels_->floats.silu_mul
+                                                                 : kernels_->floats.gelu_mul;
   const std::array products{Product{&gate, nullptr, 0}, Product{&up, nullptr, 0}};
   // With norms of their own the two need different codes: one after the other then.
   const bool together = gate.input_norm.empty() && up.input_norm.empty();
@@ -375,7 +376,7 @@ void Forward::multiply_and_add(const Input& input, const Linear& linear) {
     float* piece = pieces_.data() + thread * 2 * piece_size_;
     product_rows(linear, begin, end, thread, piece, count);
     for (std::size_t t = 0; t < tokens_; ++t) {
-      kernels_.add(x_.data() + t * config_.hidden + begin, piece + t * count, count);
+      kernels_->floats.add(x_.data() + t * config_.hidden + begin, piece + t * count, count);
     }
   });
 }
@@ -386,42 +387,43 @@ void Forward::product_rows(const Linear& linear, std::size_t begin, std::size_t 
   const Matrix& matrix = linear.matrix;
   const std::size_t count = end - begin;
   if (!matrix.ternary) {
-    matrix.dense({.weights = matrix.data + begin * matrix.stride,
-                  .weight_stride = matrix.stride,
-                  .cols = matrix.cols,
-                  .x = input_.data(),
-                  .x_stride = matrix.cols,
-                  .tokens = tokens_,
-                  .row_begin = 0,
-                  .row_end = count,
-                  .out = out,
-                  .out_stride = out_stride,
-                  .codes = codes16_.data(),
-                  .codes_stride = matrix.cols,
-                  .code_scales = code16_scales_.data()});
+    dense_kernel(kernels_->floats, matrix.dtype)({.weights = matrix.data + begin * matrix.stride,
+                                                  .weight_stride = matrix.stride,
+                                                  .cols = matrix.cols,
+                                                  .x = input_.data(),
+                                                  .x_stride = matrix.cols,
+                                                  .tokens = tokens_,
+                                                  .row_begin = 0,
+                                                  .row_end = count,
+                                                  .out = out,
+                                                  .out_stride = out_stride,
+                                                  .codes = codes16_.data(),
+                                                  .codes_stride = matrix.cols,
+                                                  .code_scales = code16_scales_.data()});
     if (linear.bias.empty()) return;
     for (std::size_t t = 0; t < tokens_; ++t) {
-      kernels_.add(out + t * out_stride, linear.bias.data() + begin, count);
+      kernels_->floats.add(out + t * out_stride, linear.bias.data() + begin, count);
     }
     return;
   }
   std::int32_t* sums = sums_.data() + thread * piece_size_;
-  matrix.ternary->run({.weights = reinterpret_cast<const std::uint8_t*>(matrix.data + begin * matrix.stride),
-                       .weight_stride = matrix.stride,
-                       .cols = matrix.cols,
-                       .x = codes_.data(),
-                       .x_stride = round_up(matrix.cols, std::uint64_t{kActivationPadding}),
-                       .x_sums = code_sums_.data(),
-                       .tokens = tokens_,
-                       .row_begin = 0,
-                       .row_end = count,
-                       .out = sums,
-                       .out_stride = count});
+  ternary_kernel(*kernels_, matrix.dtype)
+      ->run({.weights = reinterpret_cast<const std::uint8_t*>(matrix.data + begin * matrix.stride),
+             .weight_stride = matrix.stride,
+             .cols = matrix.cols,
+             .x = codes_.data(),
+             .x_stride = round_up(matrix.cols, std::uint64_t{kActivationPadding}),
+             .x_sums = code_sums_.data(),
+             .tokens = tokens_,
+             .row_begin = 0,
+             .row_end = count,
+             .out = sums,
+             .out_stride = count});
   for (std::size_t t = 0; t < tokens_; ++t) {
-    kernels_.scale_rows(sums + t * count, code_scales_[t], matrix.scale,
-                        matrix.row_scales.empty() ? nullptr : matrix.row_scales.data() + begin,
-                        linear.bias.empty() ? nullptr : linear.bias.data() + begin, count,
-                        out + t * out_stride);
+    kernels_->floats.scale_rows(sums + t * count, code_scales_[t], matrix.scale,
+                                matrix.row_scales.empty() ? nullptr : matrix.row_scales.data() + begin,
+                                linear.bias.empty() ? nullptr : linear.bias.data() + begin, count,
+                                out + t * out_stride);
   }
 }
 

@@ -6,7 +6,6 @@
 #include <memory>
 #include <span>
 
-#include "kernels/kernel_table.hpp"
 #include "memory/arena.hpp"
 #include "model/kv_cache.hpp"
 #include "model/rope.hpp"
@@ -29,11 +28,11 @@ struct ForwardOptions {
 ///   f = quantise(rms_norm(x));  x += W_down · quantise(sub_norm(act(W_gate·f) ∘ W_up·f))
 ///
 /// Every float operation works on one token alone and in an order that depends on neither threads nor batch,
-/// so neither changes a bit of the result. Nothing is allocated after construction. Weights, kernels and pool
-/// must outlive it.
+/// so neither changes a bit of the result. Nothing is allocated after construction. Weights, dispatch and
+/// pool must outlive it.
 class Forward {
  public:
-  Forward(const ModelConfig& config, const Weights& weights, const FloatKernels& kernels, ThreadPool& pool,
+  Forward(const ModelConfig& config, const Weights& weights, const Dispatch& dispatch, ThreadPool& pool,
           const ForwardOptions& options);
 
   /// Runs tokens (1 to batch, ids in range) at positions [position, position + tokens), all < context, with
@@ -82,7 +81,8 @@ class Forward {
 
   const ModelConfig& config_;
   const Weights& weights_;
-  const FloatKernels& kernels_;
+  const Dispatch& dispatch_;
+  const Kernels* kernels_ = nullptr;  ///< for the tokens of the current run
   ThreadPool& pool_;
   RopeAngles rope_;
   KvType cache_type_;

@@ -49,7 +49,7 @@ struct Session::Impl {
       : model(std::move(m)),
         options(resolved(o, model->config())),
         pool(options.threads),
-        forward(model->config(), model->impl().weights, model->impl().kernels, pool,
+        forward(model->config(), model->impl().weights, model->impl().dispatch, pool,
                 {.context = options.context, .batch = options.batch, .kv = options.kv}),
         logits(model->config().vocab) {
     tokens.reserve(options.context);

@@ -37,5 +37,20 @@ class Embed(unittest.TestCase):
                            self.cosine("The king had three daughters.", "Boil the water, then add salt to it,") + 0.1)
 
 
+class Backends(unittest.TestCase):
+    def test_shows_what_there_is_and_what_computes(self):
+        done = run("backends")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stdout, r"(?m)^scalar  40  generic$")
+        done = run("backends", "scalar")
+        self.assertRegex(done.stdout, r"(?m)^ternary i2_s, one: scalar/generic \(asked for\)$")
+        self.assertIn("softmax of (0, 1, 2): 0.0900306 0.244728 0.665241", done.stdout)
+
+    def test_says_what_is_wrong(self):
+        done = run("backends", "nonsense")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("simd scalar", done.stderr)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -8,7 +8,7 @@
 #include <map>
 #include <utility>
 
-#include "bench/read_bandwidth.hpp"
+#include "backend/cpu/read_bandwidth.hpp"
 #include "platform/thread_pool.hpp"
 #include "sterna/error.hpp"
 

@@ -7,7 +7,6 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "bench/read_bandwidth.hpp"
 #include "command.hpp"
 #include "platform/cpu.hpp"
 #include "platform/process_memory.hpp"

@@ -1,4 +1,4 @@
-#include "model/choice_cache.hpp"
+#include "platform/choice_cache.hpp"
 
 #include <gtest/gtest.h>
 
@@ -41,7 +41,7 @@ TEST(ChoiceCache, WhatIsDamagedIsForgottenAndNothingElse) {
   EXPECT_EQ(cache.read(), (std::map<std::string, std::string>{{"a", "1"}, {"c", "4"}}));
   for (const std::string& text :
        {std::string(), std::string("sterna choices 2\na\t1\n"), std::string(1000, '\0'), first.substr(0, 7),
-        std::string(300, '\xff'), first + "a\t1\n" + std::string(1 << 20, 'x')}) {
+        std::string(300, '\xff'), first + "a\t1\n" + std::string(2 << 20, 'x')}) {
     write(path, text);
     EXPECT_TRUE(cache.read().empty()) << text.substr(0, 30);
     cache.remember("a", "new");
@@ -63,7 +63,7 @@ TEST(ChoiceCache, AFileThatCannotBeReadOrWrittenIsNoError) {
 TEST(ChoiceCache, ForgetsAllRatherThanGrowForever) {
   const ChoiceCache cache(testing::scratch() / "choices");
   std::string text = "sterna choices 1\n";
-  for (int i = 0; i < 300; ++i) text += std::to_string(i) + "\tv\n";
+  for (int i = 0; i < 1100; ++i) text += std::to_string(i) + "\tv\n";
   write(testing::scratch() / "choices", text);
   cache.remember("key", "value");
   EXPECT_EQ(cache.read().size(), 1u);

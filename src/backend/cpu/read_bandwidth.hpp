@@ -6,14 +6,17 @@
 #include "memory/aligned_buffer.hpp"
 #include "platform/thread_pool.hpp"
 
-namespace sterna::cli {
+namespace sterna {
+
+/// How a pass reads: a word of every cache line, or whole lines in the widest vectors that were worth it.
+enum class ReadWidth : bool { Word, Vector };
 
 /// A buffer much larger than the caches, touched once so that every page is there.
 class ReadBandwidth {
  public:
   ReadBandwidth();
   /// Bytes per second of one pass over the buffer, split between the pool's threads.
-  double measure(ThreadPool& pool);
+  double measure(ThreadPool& pool, ReadWidth width = ReadWidth::Vector);
   std::uint64_t bytes() const noexcept { return buffer_.size(); }
 
  private:
@@ -21,7 +24,4 @@ class ReadBandwidth {
   std::uint64_t checksum_ = 0;
 };
 
-/// Bytes of the last-level cache that the process can reach; 0 when the system does not tell.
-std::uint64_t last_level_cache_bytes();
-
-}  // namespace sterna::cli
+}  // namespace sterna

@@ -1,4 +1,4 @@
-#include "model/choice_cache.hpp"
+#include "platform/choice_cache.hpp"
 
 #include <algorithm>
 #include <cstdlib>
@@ -7,13 +7,15 @@
 #include <system_error>
 
 #include "platform/atomic_file.hpp"
+#include "platform/cpu.hpp"
+#include "sterna/version.hpp"
 
 namespace sterna {
 namespace {
 
 constexpr auto kFirstLine = "sterna choices 1";  // another version of the format is another first line
-constexpr std::size_t kMostBytes = 64 << 10;     // hundreds of answers; a machine has a few
-constexpr std::size_t kMostLines = 256;          // beyond it the file is begun anew
+constexpr std::size_t kMostBytes = 1 << 20;      // room for the lines below, of a few hundred bytes each
+constexpr std::size_t kMostLines = 1024;         // a machine has a hundred; beyond it the file is begun anew
 
 std::string one_field(std::string text) {
   std::ranges::replace_if(
@@ -22,6 +24,13 @@ std::string one_field(std::string text) {
 }
 
 }  // namespace
+
+std::string machine_key() {
+  const CpuInfo& cpu = cpu_info();
+  std::string key = "sterna " STERNA_VERSION "; " + cpu.name + "; ";
+  for (const std::string& feature : feature_names(cpu.features)) key += feature + " ";
+  return key + "; " + std::to_string(cpu.physical_cores) + " cores; ";
+}
 
 std::filesystem::path ChoiceCache::default_path(const std::string& name) {
   const auto absolute = [](const char* variable) -> std::filesystem::path {

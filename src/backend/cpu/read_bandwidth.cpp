@@ -1,4 +1,4 @@
-#include "bench/read_bandwidth.hpp"
+#include "backend/cpu/read_bandwidth.hpp"
 
 #ifdef __x86_64__
 #include <immintrin.h>
@@ -12,7 +12,7 @@
 #include "base/bytes.hpp"
 #include "platform/cpu.hpp"
 
-namespace sterna::cli {
+namespace sterna {
 namespace {
 
 // Eight times the last-level cache leaves at most an eighth of a pass to cache hits; less than 256 MiB would
@@ -60,23 +60,14 @@ Read fastest_read() {
 
 }  // namespace
 
-std::uint64_t last_level_cache_bytes() {
-  const CpuInfo& cpu = cpu_info();
-  const auto last = std::max_element(cpu.caches.begin(), cpu.caches.end(),
-                                     [](const auto& a, const auto& b) { return a.level < b.level; });
-  if (last == cpu.caches.end()) return 0;
-  const unsigned shared_by = std::max(1u, last->shared_by);
-  return last->bytes * std::max(1u, (cpu.logical_cores + shared_by - 1) / shared_by);
-}
-
 ReadBandwidth::ReadBandwidth() : buffer_(buffer_bytes() / kLine * kLine) {
   static_assert(AlignedBuffer::kAlignment % kLine == 0);
   std::memset(buffer_.data(), 1, buffer_.size());  // untouched pages would all be the one page of zeros
 }
 
-double ReadBandwidth::measure(ThreadPool& pool) {
+double ReadBandwidth::measure(ThreadPool& pool, ReadWidth width) {
   std::atomic<std::uint64_t> sum{0};
-  const Read read = fastest_read();
+  const Read read = width == ReadWidth::Word ? read_lines : fastest_read();
   const auto begin = std::chrono::steady_clock::now();
   pool.parallel_for(buffer_.size() / kLine, 1, [&](std::size_t first, std::size_t last, unsigned) {
     sum += read(buffer_.data() + first * kLine, buffer_.data() + last * kLine);
@@ -86,4 +77,4 @@ double ReadBandwidth::measure(ThreadPool& pool) {
   return static_cast<double>(buffer_.size()) / seconds;
 }
 
-}  // namespace sterna::cli
+}  // namespace sterna

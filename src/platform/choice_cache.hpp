@@ -8,6 +8,10 @@
 
 namespace sterna {
 
+/// What an answer depends on besides its question: this version of Sterna and its kernels, the processor, its
+/// instruction sets and the cores that this process may use. A key begins with it.
+std::string machine_key();
+
 /// Nothing here is an error: a file that is missing, damaged, or cannot be written means that what it would
 /// have held is measured again. Several processes may use one file; of two that write at the same time one is
 /// forgotten.
