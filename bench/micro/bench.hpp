@@ -43,6 +43,7 @@ using Random = std::minstd_rand;
 void register_reading();
 void register_ternary();
 void register_dense();
+void register_screen();
 void register_attention();
 void register_float_ops();
 

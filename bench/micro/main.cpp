@@ -25,6 +25,7 @@ int main(int argc, char** argv) {
   sterna::bench::register_reading();
   sterna::bench::register_ternary();
   sterna::bench::register_dense();
+  sterna::bench::register_screen();
   sterna::bench::register_attention();
   sterna::bench::register_float_ops();
   benchmark::RunSpecifiedBenchmarks();
