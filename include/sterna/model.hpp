@@ -65,6 +65,10 @@ struct LoadOptions {
   std::string
       kernel;  ///< a kernel's or an instruction set's name; empty takes STERNA_KERNEL, then the fastest
   Pack pack = Pack::File;
+  /// Keeps a copy of the head in 4 bits beside it, and generates with those rows of the head alone that the
+  /// copy, with a proven bound, cannot exclude. Every token stays the same. Costs half a byte for each weight
+  /// of the head and the time to make it; pays where much of the head can be excluded.
+  bool screen_head = false;
   unsigned threads = 0;  ///< for repacking; 0 = physical cores
   Progress progress{};
 };
@@ -105,6 +109,9 @@ class Model {
   /// Bytes read to produce one token: all linear weights, norms and the head; the embedding's row.
   std::uint64_t bytes_per_token() const noexcept;
   std::uint64_t parameters() const noexcept;
+  /// Bytes of the head's 4-bit copy; 0 where none was asked for or the head cannot be screened (it has a
+  /// bias, or weights that are not finite).
+  std::uint64_t head_screen_bytes() const noexcept;
   /// Names of the kernels in use, for reports: "i2_s-avx2", "dense-avx2".
   const std::vector<std::string>& kernels() const noexcept;
   /// Sampling defaults of `generation_config.json`, if any.

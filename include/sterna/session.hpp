@@ -42,6 +42,13 @@ struct GenerateResult {
   double generate_seconds = 0;  ///< from the first generated token's logits to the last token
 };
 
+/// What a session did with a screened head (LoadOptions::screen_head); zeros without one.
+struct HeadUse {
+  std::uint64_t tokens = 0;    ///< generated with options that screening can serve
+  std::uint64_t screened = 0;  ///< of these; the others took the whole head because screening did not pay
+  std::uint64_t rows = 0;      ///< of the head, computed exactly for the screened ones
+};
+
 /// Called with each piece of text (whole UTF-8 characters); false stops.
 using TextCallback = std::function<bool(std::string_view text)>;
 
@@ -81,6 +88,7 @@ class Session {
 
   std::uint64_t cache_bytes() const noexcept;    ///< of the KV cache
   std::uint64_t working_bytes() const noexcept;  ///< of the activations
+  HeadUse head_use() const noexcept;
 
  private:
   struct Impl;

@@ -10,6 +10,7 @@
 #include "memory/arena.hpp"
 #include "model/kv_cache.hpp"
 #include "model/rope.hpp"
+#include "model/screened_head.hpp"
 #include "model/weights.hpp"
 #include "platform/thread_pool.hpp"
 
@@ -45,6 +46,11 @@ class Forward {
   std::span<const float> hidden(std::size_t index) const noexcept;
   /// The logits [count, vocab] of tokens [first, first + count) of the last run.
   void logits(std::size_t first, std::size_t count, float* out);
+  /// The logits [vocab] of token `index` of the last run that are needed; of the others any may be −infinity.
+  void logits(std::size_t index, const NeededLogits& needed, float* out);
+  HeadStatistics head_statistics() const noexcept {
+    return screen_ ? screen_->statistics() : HeadStatistics{};
+  }
 
   std::uint64_t cache_bytes() const noexcept { return cache_.bytes(); }
   std::uint64_t working_bytes() const noexcept { return arena_.bytes(); }
@@ -74,6 +80,8 @@ class Forward {
   void for_each_token(FunctionRef<void(std::size_t token, unsigned thread)> work);
   void feed(const Input& input, std::span<const Product> products);
   void quantise16(const float* x, std::size_t token, std::size_t n);
+  void feed_head(std::size_t first, std::size_t count);
+  void head_rows(std::size_t first, std::size_t count, std::size_t begin, std::size_t end, float* out);
   void multiply(const Input& input, std::span<const Product> products);
   void multiply_gated(const Input& input, const Linear& gate, const Linear& up);
   void multiply_and_add(const Input& input, const Linear& linear);
@@ -117,6 +125,7 @@ class Forward {
   std::span<float> scratch_;          ///< [threads, scratch_floats]
   std::unique_ptr<std::atomic<std::uint32_t>[]> chunks_left_;  ///< [kv_heads]
   std::atomic<std::size_t> next_item_{0};
+  std::unique_ptr<HeadScreen> screen_;  ///< null: every logit is computed
 };
 
 }  // namespace sterna

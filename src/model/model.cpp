@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "model/coarse_head.hpp"
 #include "model/model_impl.hpp"
 #include "sterna/error.hpp"
 
@@ -58,6 +59,9 @@ std::shared_ptr<const Model> Model::load(const std::filesystem::path& path, cons
   impl.weights = load_weights(impl.checkpoint, impl.kernels, pool,
                               {.kernel = options.kernel, .pack = options.pack, .progress = options.progress},
                               impl.reports);
+  if (options.screen_head) {
+    impl.weights.coarse_head = make_coarse_head(impl.weights.head, screen_kernel_of(impl.kernels.isa), pool);
+  }
   if (impl.checkpoint.tokenizer) {
     impl.tokenizer = std::make_shared<const Tokenizer>(std::move(*impl.checkpoint.tokenizer));
     impl.checkpoint.tokenizer.reset();
@@ -101,6 +105,9 @@ std::uint64_t Model::bytes_per_token() const noexcept {
 }
 std::uint64_t Model::parameters() const noexcept {
   return impl_->parameters;
+}
+std::uint64_t Model::head_screen_bytes() const noexcept {
+  return impl_->weights.coarse_head ? impl_->weights.coarse_head->bytes() : 0;
 }
 const std::vector<std::string>& Model::kernels() const noexcept {
   return impl_->kernel_names;

@@ -47,10 +47,13 @@ struct Layer {
   Linear down;
 };
 
+struct CoarseHead;
+
 struct Weights {
   Matrix embedding;
   std::vector<float> output_norm;
   Linear head;
+  std::shared_ptr<const CoarseHead> coarse_head;  ///< null: the head is not screened
   std::vector<Layer> layers;
 };
 

@@ -110,6 +110,20 @@ struct Session::Impl {
     return logits;
   }
 
+  /// The same for a sampler, which may not need every logit: of those that it does not read any may be
+  /// −infinity.
+  std::span<const float> evaluate(std::span<const TokenId> ids, const Sampler& sampler) {
+    const auto reads = sampler.reads();
+    if (!reads) return evaluate(ids);
+    check_ids(ids);
+    make_room(ids.size());
+    append(ids, nullptr);
+    forward.logits(last_in_batch,
+                   {.top = reads->top, .below_best = reads->below_best, .always = reads->always},
+                   logits.data());
+    return logits;
+  }
+
   std::shared_ptr<const Model> model;
   SessionOptions options;
   ThreadPool pool;
@@ -143,6 +157,10 @@ std::uint64_t Session::cache_bytes() const noexcept {
 }
 std::uint64_t Session::working_bytes() const noexcept {
   return impl_->forward.working_bytes();
+}
+HeadUse Session::head_use() const noexcept {
+  const HeadStatistics statistics = impl_->forward.head_statistics();
+  return {statistics.tokens, statistics.screened, statistics.rows};
 }
 void Session::cancel() noexcept {
   impl_->cancelled.store(true, std::memory_order_relaxed);
@@ -227,7 +245,7 @@ GenerateResult Session::generate(std::span<const TokenId> prompt, const Generate
       // Every token joins the cache, so that a conversation can go on from it; the last needs no logits, and
       // so no room.
       const bool last = n + 1 == options.max_tokens;
-      if (!last || impl.has_room(1)) logits = impl.evaluate({&id, 1});
+      if (!last || impl.has_room(1)) logits = impl.evaluate({&id, 1}, sampler);
       result.generate_seconds = clock.seconds();
       if (stop.stopped()) {
         result.stop = StopReason::StopText;

@@ -75,6 +75,10 @@ void add_model_options(CLI::App& app, ModelArgs& args, ThreadsOption threads) {
       ->option_text("NAME")
       ->group(kModel);
   add_pack_option(app, args.pack);
+  app.add_flag(
+         "--head-screen", args.head_screen,
+         "Generate with the rows of the head alone that a 4-bit copy of it cannot exclude: the same text")
+      ->group(kModel);
 }
 
 std::string model_path(const ModelArgs& args) {
@@ -89,6 +93,7 @@ std::shared_ptr<const Model> load_model(const ModelArgs& args) {
   options.i2s_group = args.i2s_group;
   options.kernel = args.kernel;
   options.pack = args.pack;
+  options.screen_head = args.head_screen;
   options.threads = args.threads;
   options.progress = bar.callback("loading");
   return Model::load(model_path(args), options);

@@ -25,6 +25,7 @@ struct ModelArgs {
   std::uint32_t i2s_group = 0;
   std::string kernel;
   Pack pack = Pack::File;
+  bool head_screen = false;
   unsigned threads = 0;
 };
 
