@@ -3,11 +3,13 @@
 
 #include "sterna/chat.hpp"
 #include "sterna/convert.hpp"
+#include "sterna/device.hpp"
 #include "sterna/dtype.hpp"
 #include "sterna/error.hpp"
 #include "sterna/half.hpp"
 #include "sterna/log.hpp"
 #include "sterna/manipulation.hpp"
+#include "sterna/memory.hpp"
 #include "sterna/model.hpp"
 #include "sterna/ops.hpp"
 #include "sterna/sampling.hpp"

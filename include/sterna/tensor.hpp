@@ -14,18 +14,11 @@
 #include <variant>
 #include <vector>
 
+#include "sterna/device.hpp"
 #include "sterna/dtype.hpp"
 #include "sterna/half.hpp"
 
 namespace sterna {
-
-/// Where storage lies. Today's only kind is the host's memory; another arrives with its backend.
-enum class DeviceKind : std::uint8_t { Cpu };
-struct Device {
-  DeviceKind kind = DeviceKind::Cpu;
-  int index = 0;
-  bool operator==(const Device&) const = default;
-};
 
 /// A short vector of int64: a shape, strides, or a list of axes. Up to kInline values lie inside the object.
 class Dims {
