@@ -10,6 +10,7 @@
 #include "sterna/log.hpp"
 #include "sterna/manipulation.hpp"
 #include "sterna/memory.hpp"
+#include "sterna/memory_readings.hpp"
 #include "sterna/model.hpp"
 #include "sterna/ops.hpp"
 #include "sterna/sampling.hpp"
