@@ -2,6 +2,7 @@
 #pragma once
 
 #include "sterna/chat.hpp"
+#include "sterna/cleanup.hpp"
 #include "sterna/convert.hpp"
 #include "sterna/device.hpp"
 #include "sterna/dtype.hpp"
@@ -13,6 +14,8 @@
 #include "sterna/memory_readings.hpp"
 #include "sterna/model.hpp"
 #include "sterna/ops.hpp"
+#include "sterna/pressure.hpp"
+#include "sterna/registration.hpp"
 #include "sterna/sampling.hpp"
 #include "sterna/session.hpp"
 #include "sterna/tensor.hpp"
