@@ -46,7 +46,8 @@ struct GenerateResult {
 using TextCallback = std::function<bool(std::string_view text)>;
 
 /// One thread at a time uses a session; cancel() may come from any. Sessions of one model are independent.
-/// Results do not depend on threads or batch, bit for bit.
+/// Results do not depend on threads or batch, bit for bit. A MemoryCleaner takes back the pages that a
+/// session does not need between two calls; they come again when they are needed, with the same results.
 class Session {
  public:
   /// Allocates everything: evaluation and generation allocate nothing per token. Throws InvalidArgument for a

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/checked.hpp"
+#include "platform/release_pages.hpp"
 #include "sterna/error.hpp"
 
 namespace sterna {
@@ -41,6 +42,10 @@ AlignedBuffer::~AlignedBuffer() {
   } else {
     std::free(data_);
   }
+}
+
+std::uint64_t AlignedBuffer::release(std::size_t begin, std::size_t end) noexcept {
+  return size_ >= kMapFrom ? release_pages(data_ + begin, end - begin) : 0;
 }
 
 }  // namespace sterna

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <utility>
 
 namespace sterna {
@@ -25,6 +26,10 @@ class AlignedBuffer {
 
   std::byte* data() const noexcept { return data_; }
   std::size_t size() const noexcept { return size_; }
+
+  /// Gives the whole pages among bytes [begin, end) back to the system; they are 0 again. Returns the bytes
+  /// of them that were in memory. Small buffers share their pages with others, and give none.
+  std::uint64_t release(std::size_t begin, std::size_t end) noexcept;
 
  private:
   std::byte* data_ = nullptr;

@@ -46,6 +46,12 @@ class Forward {
   /// The logits [count, vocab] of tokens [first, first + count) of the last run.
   void logits(std::size_t first, std::size_t count, float* out);
 
+  /// Between runs: gives the pages back that the cache has beyond `position`, and those of the working memory
+  /// but hidden()'s. What comes later is the same, bit for bit. Returns their bytes.
+  std::uint64_t release_unused(std::uint32_t position) noexcept {
+    return cache_.release_beyond(position) + arena_.release_all_but(final_);
+  }
+
   std::uint64_t cache_bytes() const noexcept { return cache_.bytes(); }
   std::uint64_t working_bytes() const noexcept { return arena_.bytes(); }
 

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <atomic>
+#include <mutex>
 
 #include "base/clock.hpp"
 #include "model/forward.hpp"
 #include "model/model_impl.hpp"
 #include "platform/thread_pool.hpp"
 #include "session/stop_text.hpp"
+#include "sterna/cleanup.hpp"
 #include "sterna/error.hpp"
 
 namespace sterna {
@@ -53,6 +55,16 @@ struct Session::Impl {
                 {.context = options.context, .batch = options.batch, .kv = options.kv}),
         logits(model->config().vocab) {
     tokens.reserve(options.context);
+    reclaimable = ReclaimRegistry::process().add({.name = "session"}, [this](PressureLevel) -> std::uint64_t {
+      const std::unique_lock lock(working, std::try_to_lock);
+      return lock ? forward.release_unused(static_cast<std::uint32_t>(tokens.size())) : 0;
+    });
+  }
+
+  /// Held by whoever uses the cache and the working memory.
+  std::unique_lock<std::mutex> begin_work() {
+    reclaimable.touch();
+    return std::unique_lock(working);
   }
 
   void check_ids(std::span<const TokenId> ids) const {
@@ -104,6 +116,7 @@ struct Session::Impl {
 
   std::span<const float> evaluate(std::span<const TokenId> ids) {
     check_ids(ids);
+    const auto work = begin_work();
     make_room(ids.size());
     append(ids, nullptr);
     forward.logits(last_in_batch, 1, logits.data());
@@ -117,8 +130,10 @@ struct Session::Impl {
   std::vector<float> logits;
   std::vector<TokenId> tokens;  ///< in the cache
   std::size_t last_in_batch = 0;
+  std::mutex working;
   std::atomic<bool> cancelled{false};
   static_assert(std::atomic<bool>::is_always_lock_free);  // cancel() may be called from a signal handler
+  ReclaimHandle reclaimable;                              ///< the last: ends before what it gives back
 };
 
 Session::Session(std::shared_ptr<const Model> model, const SessionOptions& options)
@@ -136,6 +151,7 @@ std::uint32_t Session::position() const noexcept {
   return static_cast<std::uint32_t>(impl_->tokens.size());
 }
 void Session::reset() noexcept {
+  const auto work = impl_->begin_work();
   impl_->tokens.clear();
 }
 std::uint64_t Session::cache_bytes() const noexcept {
@@ -154,6 +170,7 @@ void Session::rewind(std::uint32_t position) {
                 {{"found", std::to_string(position)},
                  {"expected", "at most " + std::to_string(impl_->tokens.size())}});
   }
+  const auto work = impl_->begin_work();
   impl_->tokens.resize(position);
 }
 
@@ -170,6 +187,7 @@ void Session::evaluate_all(std::span<const TokenId> tokens, std::span<float> out
                 {{"found", std::to_string(out.size())},
                  {"expected", std::to_string(tokens.size() * impl_->logits.size())}});
   }
+  const auto work = impl_->begin_work();
   impl_->make_room(tokens.size());
   impl_->append(tokens, out.data());
 }
