@@ -9,6 +9,7 @@
 #include "model/packing_choice.hpp"
 #include "packing/registry.hpp"
 #include "platform/cpu.hpp"
+#include "sterna/pressure.hpp"
 #include "support/options.hpp"
 #include "support/output.hpp"
 
@@ -54,6 +55,17 @@ Json packing_report(const std::string& forced) {
   return report;
 }
 
+Json pressure_report() {
+  const PressureReport pressure = PressureMonitor().poll();
+  Json sources = Json::array();
+  for (const PressureSource& source : pressure.sources) {
+    Json row{{"name", source.name}, {"level", to_string(source.level)}, {"share", source.share}};
+    if (source.limit > 0) row.update({{"used_bytes", source.used}, {"limit_bytes", source.limit}});
+    sources.push_back(row);
+  }
+  return {{"level", to_string(pressure.level)}, {"sources", sources}};
+}
+
 Json report_of(const Args& args) {
   const CpuInfo& cpu = cpu_info();
   Json caches = Json::array();
@@ -71,6 +83,7 @@ Json report_of(const Args& args) {
           {"logical_cores", cpu.logical_cores},
           {"numa_nodes", cpu.numa_nodes},
           {"memory_bytes", cpu.memory_bytes},
+          {"memory_pressure", pressure_report()},
           {"features", feature_names(cpu.features)},
           {"caches", caches},
           {"packings", packing_report(args.kernel)},
@@ -96,6 +109,13 @@ void write_text(const Json& report) {
   }
   write_out(fmt::format("caches     {}\n", caches));
   write_out(fmt::format("memory     {}\n", format_bytes(cpu.memory_bytes)));
+  std::string sources;
+  for (const Json& source : report["memory_pressure"]["sources"]) {
+    sources += fmt::format("{}{} {:.1f} %", sources.empty() ? "" : ", ", source["name"].get<std::string>(),
+                           100 * source["share"].get<double>());
+  }
+  write_out(
+      fmt::format("pressure   {} ({})\n", report["memory_pressure"]["level"].get<std::string>(), sources));
   write_out(fmt::format("features   {}\n\n", fmt::join(feature_names(cpu.features), ", ")));
 
   Table table({"weights", "bits", "kernel", "instructions", "state"}, "lr");
