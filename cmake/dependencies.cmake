@@ -6,6 +6,7 @@ find_package(nlohmann_json REQUIRED)  # config.json, tokenizer.json, safetensors
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)           # the Unicode patterns of byte-level BPE
 pkg_check_modules(SENTENCEPIECE REQUIRED IMPORTED_TARGET sentencepiece)  # tokenizer.model
 pkg_check_modules(HWLOC REQUIRED IMPORTED_TARGET hwloc)                # cores, caches, NUMA nodes, pinning
+find_package(Boost 1.74 REQUIRED COMPONENTS stacktrace_backtrace)        # who allocated: stacks with names and lines
 pkg_check_modules(CPUINFO REQUIRED IMPORTED_TARGET libcpuinfo)         # instruction sets
 pkg_check_modules(HWY REQUIRED IMPORTED_TARGET libhwy)                 # vectors of any instruction set, for the tensor operations
 

@@ -6,7 +6,8 @@ set_target_properties(sterna PROPERTIES EXPORT_NAME sterna)
 target_include_directories(sterna PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
 target_compile_features(sterna PUBLIC cxx_std_20)
 target_link_libraries(sterna PRIVATE $<BUILD_INTERFACE:sterna_flags> fmt::fmt nlohmann_json::nlohmann_json
-  PkgConfig::PCRE2 PkgConfig::SENTENCEPIECE PkgConfig::HWLOC PkgConfig::CPUINFO PkgConfig::HWY Threads::Threads)
+  PkgConfig::PCRE2 PkgConfig::SENTENCEPIECE PkgConfig::HWLOC PkgConfig::CPUINFO PkgConfig::HWY Boost::stacktrace_backtrace
+  Threads::Threads)
 target_include_directories(sterna PRIVATE ${PROJECT_SOURCE_DIR}/src)
 
 function(sterna_layer name)

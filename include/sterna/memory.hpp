@@ -40,7 +40,7 @@ enum class HugePages : std::uint8_t {
 
 /// What trim() gives back.
 enum class Trim : std::uint8_t {
-  Caches,  ///< blocks in the caches of threads go back to the pool; nothing to the system
+  Caches,  ///< blocks in the caches of threads go back to the pool
   Arenas,  ///< free memory of the pool goes back to the system
   All,     ///< first the one, then the other
 };
@@ -49,11 +49,14 @@ struct PoolOptions {
   std::string name = "pool";  ///< in errors and reports
   /// Bytes the pool may hold from the system (PoolStats::held); 0: no limit but the system's.
   std::uint64_t limit = 0;
-  /// Bytes of free memory kept for reuse; what is freed beyond them goes back to the system at once.
+  /// Bytes of free memory kept for reuse among small blocks, and as many among large ones; what is freed
+  /// beyond them goes back to the system at once.
   std::uint64_t retain = std::uint64_t{64} << 20;
   HugePages huge_pages = HugePages::LargeBlocks;
   std::optional<unsigned> numa_node = {};  ///< bind to the node of this logical index
-  bool lock = false;                       ///< pages, once touched, are never swapped out
+  /// Pages, once touched, are never swapped out. Where the system refuses (RLIMIT_MEMLOCK), the pool has no
+  /// memory.
+  bool lock = false;
   TrackingLevel tracking = TrackingLevel::Counters;
 };
 
@@ -77,7 +80,7 @@ struct PoolStats {
   }
 };
 
-/// Blocks and bytes. Bytes are those of the size class at level Counters, those asked for from Standard on.
+/// Blocks and bytes.
 struct MemoryUsage {
   std::uint64_t blocks = 0;       ///< alive
   std::uint64_t bytes = 0;        ///< alive
@@ -87,7 +90,7 @@ struct MemoryUsage {
 
 /// How often something took how long. Bucket b counts durations in [bound(b), bound(b + 1)) nanoseconds.
 struct LatencyHistogram {
-  static constexpr std::size_t kBuckets = 128;  // four to a doubling, up to four seconds
+  static constexpr std::size_t kBuckets = 128;  // four to a doubling, up to eight seconds
   std::array<std::uint64_t, kBuckets> counts{};
 
   static std::uint64_t bound(std::size_t bucket) noexcept;
@@ -106,12 +109,14 @@ struct MemoryReport {
   std::string pool;
   Device device;
   TrackingLevel level = TrackingLevel::Off;
-  MemoryUsage total;
-  /// The most bytes alive at once. Exact from Standard on; at Counters threads add up their changes by the
-  /// mebibyte, and it is short by less than one for each.
+  MemoryUsage total;                  ///< bytes of blocks, each as large as its size class
+  std::uint64_t requested_bytes = 0;  ///< bytes asked for, alive; from Standard on
+  /// The most bytes of `total` at once. Exact when the level was never below Standard; at Counters threads
+  /// add up their changes by 8 MiB, and it may be wrong by that much for each.
   std::uint64_t peak_bytes = 0;
-  std::vector<SizeClass> by_class;                  ///< those with allocations; bytes are the class's
-  std::array<MemoryUsage, kMemoryTags> by_tag{};    ///< from Standard on, blocks allocated since then
+  std::vector<SizeClass> by_class;  ///< those with allocations, the smallest first
+  /// Bytes asked for, of blocks allocated at Standard and above.
+  std::array<MemoryUsage, kMemoryTags> by_tag{};
   LatencyHistogram allocate_latency, free_latency;  ///< from Standard on
 };
 
@@ -151,8 +156,8 @@ class MemoryPool {
   /// with a warning to the log sink.
   virtual void deallocate(void* block) noexcept = 0;
 
-  /// Gives memory back; see Trim. Returns the bytes that went to the system. Other threads' caches are
-  /// emptied too, but for those in the middle of an operation.
+  /// Gives memory back; see Trim. Returns the bytes that went to the system (fewer, where other threads
+  /// allocate meanwhile). Other threads' caches are emptied too, but for those in the middle of an operation.
   virtual std::uint64_t trim(Trim what = Trim::All) = 0;
 
   virtual const std::string& name() const noexcept = 0;
@@ -211,6 +216,9 @@ class HybridMemoryPool final : public MemoryPool {
 
  private:
   class Impl;
+  struct Registry;
+  friend MemoryUsage device_usage(Device device);
+
   std::unique_ptr<Impl> impl_;
 };
 

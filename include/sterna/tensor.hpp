@@ -77,8 +77,9 @@ class Storage {
  public:
   enum class Owner : std::uint8_t { Pool, Mapped, Borrowed };
 
-  /// Uninitialised memory of the library's pool, aligned to 64 bytes. Throws Limit.
-  static std::shared_ptr<Storage> allocate(std::size_t bytes, Device device = {});
+  /// Memory of the device's default pool (memory.hpp), aligned to 64 bytes; of any content, or `zeroed`.
+  /// Throws Limit.
+  static std::shared_ptr<Storage> allocate(std::size_t bytes, Device device = {}, bool zeroed = false);
   /// Memory of somebody else. `release` runs once, when no tensor refers to it any more; it may be empty, and
   /// must not throw. A storage that is not `writable` refuses every write with an error.
   static std::shared_ptr<Storage> borrow(void* data, std::size_t bytes, std::function<void()> release = {},

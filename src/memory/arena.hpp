@@ -22,7 +22,7 @@ class Arena {
   static Arena sized_by(LayOut&& lay_out) {
     Arena arena;
     lay_out(arena);
-    arena.buffer_ = AlignedBuffer(arena.used_);
+    arena.buffer_ = AlignedBuffer(arena.used_, MemoryTag::Activations);
     arena.used_ = 0;
     lay_out(arena);
     return arena;

@@ -19,7 +19,7 @@ class KvCache {
       : layout_(kv_block_layout(config.head_dim, element_bytes(type), type == KvType::I8)),
         kv_heads_(config.kv_heads),
         block_stride_(layout_.bytes * config.kv_heads * config.layers),
-        blocks_(block_stride_ * ceil_div<std::size_t>(capacity, kKvBlock)) {}
+        blocks_(block_stride_ * ceil_div<std::size_t>(capacity, kKvBlock), MemoryTag::KvCache) {}
 
   const KvBlockLayout& layout() const noexcept { return layout_; }
   /// The block of a head that holds a position.

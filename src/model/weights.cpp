@@ -24,7 +24,7 @@ namespace {
 constexpr std::uint64_t kI2sGroup = 128;  // weights in 32 bytes: a vector register
 
 void own(Matrix& matrix, std::uint64_t rows, std::size_t stride) {
-  matrix.owned = AlignedBuffer(rows * stride);
+  matrix.owned = AlignedBuffer(rows * stride, MemoryTag::Weights);
   matrix.data = matrix.owned.data();
   matrix.stride = stride;
 }

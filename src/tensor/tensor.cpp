@@ -107,9 +107,9 @@ Tensor Tensor::empty(const Shape& shape, DType dtype, Device device) {
 
 Tensor Tensor::zeros(const Shape& shape, DType dtype, Device device) {
   if (!info(dtype).is_plain()) return full(shape, 0, dtype);
-  Tensor tensor = empty(shape, dtype, device);
-  if (tensor.size_ > 0) std::memset(tensor.mutable_raw(), 0, tensor.bytes());
-  return tensor;
+  const auto bytes = tensor_bytes(dtype, shape);
+  if (!bytes || *bytes == 0) return empty(shape, dtype, device);  // an error, or nothing to clear
+  return {Storage::allocate(*bytes, device, true), dtype, shape, contiguous_strides(shape)};
 }
 
 Tensor Tensor::ones(const Shape& shape, DType dtype) {
