@@ -66,7 +66,7 @@ class ReclaimRegistry {
   /// pool's name; the pool must outlive the handle.
   [[nodiscard]] ReclaimHandle add(MemoryPool& pool);
 
-  /// The process's own, never destroyed. It knows the C library's heap from the start;
+  /// The process's own, never destroyed. It knows the default pool and the C library's heap from the start;
   /// every Session adds what it can do without.
   static ReclaimRegistry& process();
 

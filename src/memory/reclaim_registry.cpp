@@ -48,6 +48,7 @@ ReclaimRegistry& ReclaimRegistry::process() {
   // Never destroyed: sessions in static objects end their registrations after main.
   static ReclaimRegistry& registry = *[] {
     auto made = std::make_unique<ReclaimRegistry>();
+    made->state().pool = made->add(default_pool());
 #if defined(__GLIBC__)
     made->state().heap = made->add({.name = "heap"}, trim_heap);
 #endif

@@ -37,5 +37,13 @@ class Embed(unittest.TestCase):
                            self.cosine("The king had three daughters.", "Boil the water, then add salt to it,") + 0.1)
 
 
+class Pressure(unittest.TestCase):
+    def test_drops_copies_before_the_pool_is_full(self):
+        done = run("pressure")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stdout, r"(?m)^pressure (high|critical) ")
+        self.assertRegex(done.stdout, r"(?m)^cleanup device: .*copies 60 MiB.*; the pools hold \d MiB instead of 6\d$")
+
+
 if __name__ == "__main__":
     unittest.main()
