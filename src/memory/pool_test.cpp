@@ -172,15 +172,14 @@ TEST(Pool, TrimGivesMemoryBack) {
 
 TEST(Pool, TrimEmptiesTheCachesOfOtherThreads) {
   HybridMemoryPool pool;
-  std::mutex gate;
-  gate.lock();
   std::atomic<bool> ready{false};
+  std::atomic<bool> trimmed{false};
   std::thread other([&] {
     std::vector<void*> blocks;
     for (int i = 0; i < 8; ++i) blocks.push_back(pool.allocate(kMiB / 2));
     for (void* block : blocks) pool.deallocate(block);
     ready = true;
-    gate.lock();  // lives on, idle
+    while (!trimmed) std::this_thread::yield();  // lives on, idle
     pool.deallocate(pool.allocate(64));
   });
   while (!ready) std::this_thread::yield();
@@ -190,9 +189,8 @@ TEST(Pool, TrimEmptiesTheCachesOfOtherThreads) {
   EXPECT_GT(pool.stats().free_runs, 0u);
   pool.trim(Trim::Arenas);
   EXPECT_EQ(pool.stats().held, 0u);
-  gate.unlock();
+  trimmed = true;
   other.join();
-  gate.unlock();
 }
 
 TEST(Pool, ZeroedBlocksAreZeroAndCostNothingUntouched) {

@@ -1,5 +1,7 @@
+import json
 import os
 import subprocess
+import tempfile
 import unittest
 
 
@@ -35,6 +37,20 @@ class Embed(unittest.TestCase):
     def test_like_texts_are_nearer_than_unlike_ones(self):
         self.assertGreater(self.cosine("The king had three daughters.", "The queen had three sons."),
                            self.cosine("The king had three daughters.", "Boil the water, then add salt to it,") + 0.1)
+
+
+class Memory(unittest.TestCase):
+    def test_shows_a_pool(self):
+        with tempfile.TemporaryDirectory() as folder:
+            trace = os.path.join(folder, "trace.json")
+            done = run("memory", trace)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            with open(trace) as file:
+                events = json.load(file)["traceEvents"]
+        self.assertIn("1 block of 33554432 bytes alive, 2 allocated", done.stdout)
+        self.assertIn("refused: out of memory (pool: example, asked: 50331648 bytes", done.stdout)
+        self.assertIn("\n0 bytes held after trim\n", done.stdout)
+        self.assertEqual([e["name"] for e in events if e["ph"] == "X"], ["allocate", "free", "allocate", "free"])
 
 
 class Pressure(unittest.TestCase):
