@@ -16,8 +16,8 @@ case "$mode$seconds" in
 esac
 
 # Tests whose subject is several threads at once; their programs, and their names.
-thread_programs=(platform_test session_test)
-thread_tests='^platform\..*ThreadPool|^session\.(Session|Generate|Determinism)\.'
+thread_programs=(platform_test memory_test session_test)
+thread_tests='^platform\..*ThreadPool|^memory\.(Pool|Levels/PoolProperty|Pressure|CleanupThread)|^session\.(Session|SessionPages|Generate|Determinism)\.'
 # Whole corpora, in suites named Slow…: too long under a sanitizer.
 slow_tests='^[a-z]+\.Slow'
 

@@ -7,5 +7,5 @@ install(EXPORT SternaTargets NAMESPACE Sterna:: DESTINATION ${CMAKE_INSTALL_LIBD
 configure_package_config_file(cmake/SternaConfig.cmake.in ${PROJECT_BINARY_DIR}/SternaConfig.cmake
   INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/Sterna)
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/SternaConfigVersion.cmake COMPATIBILITY SameMinorVersion)
-install(FILES ${PROJECT_BINARY_DIR}/SternaConfig.cmake ${PROJECT_BINARY_DIR}/SternaConfigVersion.cmake
+install(FILES cmake/openblas.cmake ${PROJECT_BINARY_DIR}/SternaConfig.cmake ${PROJECT_BINARY_DIR}/SternaConfigVersion.cmake
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/Sterna)

@@ -4,9 +4,12 @@ add_library(sterna)
 add_library(Sterna::sterna ALIAS sterna)
 set_target_properties(sterna PROPERTIES EXPORT_NAME sterna)
 target_include_directories(sterna PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
+target_link_libraries(sterna PUBLIC dlpack::dlpack)  # sterna/dlpack.hpp includes its header
 target_compile_features(sterna PUBLIC cxx_std_20)
 target_link_libraries(sterna PRIVATE $<BUILD_INTERFACE:sterna_flags> fmt::fmt nlohmann_json::nlohmann_json
-  PkgConfig::PCRE2 PkgConfig::SENTENCEPIECE PkgConfig::HWLOC PkgConfig::CPUINFO PkgConfig::HWY Threads::Threads)
+  PkgConfig::PCRE2 PkgConfig::SENTENCEPIECE PkgConfig::HWLOC PkgConfig::CPUINFO PkgConfig::HWY PkgConfig::LIBZIP Sterna::linalg
+  Boost::stacktrace_backtrace
+  Threads::Threads)
 target_include_directories(sterna PRIVATE ${PROJECT_SOURCE_DIR}/src)
 
 function(sterna_layer name)
@@ -20,7 +23,10 @@ endfunction()
 # depends on errno or on floating-point exceptions, and no float result changes.
 set(STERNA_OPS ${PROJECT_SOURCE_DIR}/src/tensor/ops)
 file(GLOB loops CONFIGURE_DEPENDS ${STERNA_OPS}/simd/*.cpp)
-set_property(SOURCE ${loops} ${STERNA_OPS}/convert.cpp PROPERTY COMPILE_OPTIONS -O3 -fno-math-errno -fno-trapping-math
+set_property(SOURCE ${loops} ${STERNA_OPS}/convert.cpp ${STERNA_OPS}/../linalg/integer_product.cpp PROPERTY COMPILE_OPTIONS -O3 -fno-math-errno -fno-trapping-math
   $<$<CXX_COMPILER_ID:Clang>:-Wno-pass-failed>)  # a loop that Clang cannot vectorise is no fault
+# The only files that see the headers of OpenBLAS and LAPACKE.
+set_property(SOURCE ${PROJECT_SOURCE_DIR}/src/tensor/linalg/blas.cpp ${PROJECT_SOURCE_DIR}/src/tensor/linalg/lapack.cpp
+  PROPERTY INCLUDE_DIRECTORIES ${OPENBLAS_INCLUDE_DIRS} ${LAPACKE_INCLUDE_DIRS})
 # The same loops one element at a time, to compare with.
 set_property(SOURCE ${STERNA_OPS}/simd/scalar.cpp APPEND PROPERTY COMPILE_OPTIONS -fno-tree-vectorize -fno-tree-slp-vectorize)

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "sterna/backend.hpp"
 #include "sterna/dtype.hpp"
 #include "sterna/log.hpp"
 #include "sterna/tokenizer.hpp"
@@ -62,9 +63,13 @@ struct LoadOptions {
   bool map = true;              ///< memory-map the files; false reads them
   bool lock = false;            ///< lock the pages in memory
   std::uint32_t i2s_group = 0;  ///< 64 or 128: overrides what the file's evidence says; 0 decides from it
-  std::string
-      kernel;  ///< a kernel's or an instruction set's name; empty takes STERNA_KERNEL, then the fastest
+  std::string backend{};        ///< a backend's or a strategy's name, as in BackendOptions
+  std::string kernel{};         ///< a kernel's or an instruction set's name, as in BackendOptions
   Pack pack = Pack::File;
+  /// Keeps a copy of the head in 4 bits beside it, and generates with those rows of the head alone that the
+  /// copy, with a proven bound, cannot exclude. Every token stays the same. Costs half a byte for each weight
+  /// of the head and the time to make it; pays where much of the head can be excluded.
+  bool screen_head = false;
   unsigned threads = 0;  ///< for repacking; 0 = physical cores
   Progress progress{};
 };
@@ -105,8 +110,13 @@ class Model {
   /// Bytes read to produce one token: all linear weights, norms and the head; the embedding's row.
   std::uint64_t bytes_per_token() const noexcept;
   std::uint64_t parameters() const noexcept;
-  /// Names of the kernels in use, for reports: "i2_s-avx2", "dense-avx2".
+  /// Bytes of the head's 4-bit copy; 0 where none was asked for or the head cannot be screened (it has a
+  /// bias, or weights that are not finite).
+  std::uint64_t head_screen_bytes() const noexcept;
+  /// Names of the kernels in use, for reports: "i2_s-avx2", "float-avx2".
   const std::vector<std::string>& kernels() const noexcept;
+  /// What computes each operation, and why.
+  const std::vector<BackendChoice>& backends() const noexcept;
   /// Sampling defaults of `generation_config.json`, if any.
   struct GenerationDefaults {
     std::optional<float> temperature, top_p, repeat_penalty;

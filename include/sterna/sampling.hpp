@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -31,6 +32,15 @@ struct SamplingOptions {
 /// naming the option.
 void check(const SamplingOptions& options);
 
+/// The logits that a sampler reads: of `always`, and of the other ids those that are both among the `top`
+/// largest (0: of any rank; of equal ones all) and at least the largest − `below_best`. With −infinity for
+/// any of the rest it gives the same token from the same draw.
+struct LogitsRead {
+  std::size_t top;
+  double below_best;
+  std::span<const TokenId> always;  ///< valid until the sampler is used again; an id may come twice
+};
+
 /// Keeps the random state and the recent tokens of one sequence. Ties go to the lower id. No allocation after
 /// construction.
 class Sampler {
@@ -41,6 +51,8 @@ class Sampler {
 
   /// The next token for logits [vocab]; does not remember it.
   TokenId sample(std::span<const float> logits);
+  /// What the next sample() reads; nothing where it is all logits.
+  std::optional<LogitsRead> reads() const;
   /// Adds a token of the sequence (prompt or generated) to the penalty window.
   void accept(TokenId token);
   void reset();  ///< random state and window as new

@@ -51,11 +51,19 @@ struct GenerateResult {
   std::size_t accepted = 0;     ///< of them, those that were drawn: evaluations saved
 };
 
+/// What a session did with a screened head (LoadOptions::screen_head); zeros without one.
+struct HeadUse {
+  std::uint64_t tokens = 0;    ///< generated with options that screening can serve
+  std::uint64_t screened = 0;  ///< of these; the others took the whole head because screening did not pay
+  std::uint64_t rows = 0;      ///< of the head, computed exactly for the screened ones
+};
+
 /// Called with each piece of text (whole UTF-8 characters); false stops.
 using TextCallback = std::function<bool(std::string_view text)>;
 
 /// One thread at a time uses a session; cancel() may come from any. Sessions of one model are independent.
-/// Results do not depend on threads or batch, bit for bit.
+/// Results do not depend on threads or batch, bit for bit. A MemoryCleaner takes back the pages that a
+/// session does not need between two calls; they come again when they are needed, with the same results.
 class Session {
  public:
   /// Allocates everything: evaluation and generation allocate nothing per token. Throws InvalidArgument for a
@@ -91,6 +99,7 @@ class Session {
 
   std::uint64_t cache_bytes() const noexcept;    ///< of the KV cache
   std::uint64_t working_bytes() const noexcept;  ///< of the activations
+  HeadUse head_use() const noexcept;
 
  private:
   struct Impl;

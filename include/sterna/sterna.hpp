@@ -1,15 +1,26 @@
-// Everything: files in, text out. A program in examples/generate.cpp.
+// Everything but dlpack.hpp, which includes a header from outside. A program in examples/generate.cpp.
 #pragma once
 
+#include "sterna/backend.hpp"
 #include "sterna/chat.hpp"
+#include "sterna/cleanup.hpp"
+#include "sterna/conversion.hpp"
 #include "sterna/convert.hpp"
+#include "sterna/device.hpp"
 #include "sterna/dtype.hpp"
 #include "sterna/error.hpp"
 #include "sterna/half.hpp"
+#include "sterna/linalg.hpp"
 #include "sterna/log.hpp"
 #include "sterna/manipulation.hpp"
+#include "sterna/memory.hpp"
+#include "sterna/memory_readings.hpp"
 #include "sterna/model.hpp"
+#include "sterna/npy.hpp"
 #include "sterna/ops.hpp"
+#include "sterna/pressure.hpp"
+#include "sterna/random.hpp"
+#include "sterna/registration.hpp"
 #include "sterna/sampling.hpp"
 #include "sterna/session.hpp"
 #include "sterna/tensor.hpp"

@@ -14,18 +14,11 @@
 #include <variant>
 #include <vector>
 
+#include "sterna/device.hpp"
 #include "sterna/dtype.hpp"
 #include "sterna/half.hpp"
 
 namespace sterna {
-
-/// Where storage lies. Today's only kind is the host's memory; another arrives with its backend.
-enum class DeviceKind : std::uint8_t { Cpu };
-struct Device {
-  DeviceKind kind = DeviceKind::Cpu;
-  int index = 0;
-  bool operator==(const Device&) const = default;
-};
 
 /// A short vector of int64: a shape, strides, or a list of axes. Up to kInline values lie inside the object.
 class Dims {
@@ -82,10 +75,11 @@ std::string to_string(const Dims& dims);
 /// Bytes that tensors share; freed with the last of them.
 class Storage {
  public:
-  enum class Owner : std::uint8_t { Pool, Mapped, Borrowed };
+  enum class Owner : std::uint8_t { Pool, Mapped, Borrowed };  ///< Mapped: pages of a file, never written
 
-  /// Uninitialised memory of the library's pool, aligned to 64 bytes. Throws Limit.
-  static std::shared_ptr<Storage> allocate(std::size_t bytes, Device device = {});
+  /// Memory of the device's default pool (memory.hpp), aligned to 64 bytes; of any content, or `zeroed`.
+  /// Throws Limit.
+  static std::shared_ptr<Storage> allocate(std::size_t bytes, Device device = {}, bool zeroed = false);
   /// Memory of somebody else. `release` runs once, when no tensor refers to it any more; it may be empty, and
   /// must not throw. A storage that is not `writable` refuses every write with an error.
   static std::shared_ptr<Storage> borrow(void* data, std::size_t bytes, std::function<void()> release = {},

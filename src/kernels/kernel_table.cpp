@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdlib>
 #include <string>
 
 #include "kernels/isa_features.hpp"
@@ -117,11 +116,7 @@ void require_supported(std::string_view name, CpuFeatures required) {
 }
 
 Choice choose(std::string_view forced) {
-  if (forced.empty()) {
-    const char* wish = std::getenv("STERNA_KERNEL");
-    if (wish == nullptr || *wish == '\0') return {};
-    forced = wish;
-  }
+  if (forced.empty()) return {};
   for (const TernaryKernel& row : kTernaryKernels) {
     if (row.name != forced && row.isa != forced) continue;
     require_supported(forced, row.required);
@@ -187,20 +182,20 @@ void inherit_null_slots(FloatKernels& kernels, const FloatKernels& next) noexcep
           &K::dense_f32, &K::dense_f16, &K::dense_bf16, &K::dense_q8_0, &K::dense_q6_k, &K::dense_q4_0);
 }
 
-void (*dense_kernel(const FloatKernels& kernels, DType dtype))(const DenseArgs&) {
+DenseSlot dense_slot(DType dtype) noexcept {
   switch (dtype) {
     case DType::F32:
-      return kernels.dense_f32;
+      return &FloatKernels::dense_f32;
     case DType::F16:
-      return kernels.dense_f16;
+      return &FloatKernels::dense_f16;
     case DType::BF16:
-      return kernels.dense_bf16;
+      return &FloatKernels::dense_bf16;
     case DType::Q8_0:
-      return kernels.dense_q8_0;
+      return &FloatKernels::dense_q8_0;
     case DType::Q6_K:
-      return kernels.dense_q6_k;
+      return &FloatKernels::dense_q6_k;
     case DType::Q4_0:
-      return kernels.dense_q4_0;
+      return &FloatKernels::dense_q4_0;
     default:
       return nullptr;
   }

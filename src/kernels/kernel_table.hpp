@@ -1,4 +1,5 @@
-// Every compute kernel of the engine, one row each. Dispatch, tests and benchmarks iterate this table.
+// Every compute kernel of the processor, one row each. The CPU backends (src/backend/cpu) take theirs from
+// this table; tests and benchmarks iterate it.
 //
 // Kernel files are hermetic: compiled with their own instruction-set flags, raw pointers and plain structs
 // only, no standard containers or algorithms, everything inside `namespace sterna::<isa>`
@@ -25,10 +26,9 @@ namespace sterna {
 /// them AMX gives 15.3 Top/s with 64 rows, 17.2 with 32, and 11.2 with equal shares.
 inline constexpr std::size_t kRowsAtATime = 32;
 
-/// A ternary kernel: the row that is first in the table, supported by the processor and fits the packing,
-/// wins.
+/// A ternary kernel.
 struct TernaryKernel {
-  std::string_view name;  ///< "i2_s-avx2"; `STERNA_KERNEL=name` forces it
+  std::string_view name;  ///< "i2_s-avx2"
   std::string_view isa;   ///< "avx2"
   DType packing;
   CpuFeatures required;
@@ -77,6 +77,8 @@ struct FloatKernels {
   void (*dense_q8_0)(const DenseArgs& args);
   void (*dense_q6_k)(const DenseArgs& args);
   void (*dense_q4_0)(const DenseArgs& args);
+
+  bool operator==(const FloatKernels&) const = default;
 };
 
 /// All compiled rows, fastest first. A row of this table may not be runnable here: see `supported`.
@@ -88,10 +90,10 @@ inline bool supported(CpuFeatures required) {
 }
 
 /// The kernel for a packing on this machine, or null when the packing has none (it is then repacked to I2_S,
-/// which always has one). `forced` is a kernel's or an isa's name ("generic"); empty takes STERNA_KERNEL,
-/// then the first supported. A forced kernel of another packing stands for its isa; an isa without a row for
-/// the packing is followed by those below it. Throws InvalidArgument for an unknown name and Unsupported for
-/// one this processor cannot run.
+/// which always has one). `forced` is a kernel's or an isa's name ("generic"); empty takes the first
+/// supported. A forced kernel of another packing stands for its isa; an isa without a row for the packing is
+/// followed by those below it. Throws InvalidArgument for an unknown name and Unsupported for one this
+/// processor cannot run.
 const TernaryKernel* select_ternary_kernel(DType packing, std::string_view forced = {});
 
 /// The float operations with every null slot resolved. `forced` is an isa's name or a kernel's, as above.
@@ -100,8 +102,13 @@ FloatKernels select_float_kernels(std::string_view forced = {});
 /// Fills the null slots of `kernels` from those of `next`.
 void inherit_null_slots(FloatKernels& kernels, const FloatKernels& next) noexcept;
 
-/// The dense kernel slot of a dtype, or null when that dtype must be converted first.
-void (*dense_kernel(const FloatKernels& kernels, DType dtype))(const DenseArgs&);
+/// The slot that multiplies dense matrices of a dtype, or null when that dtype must be converted first.
+using DenseSlot = void (*FloatKernels::*)(const DenseArgs&);
+DenseSlot dense_slot(DType dtype) noexcept;
+inline auto dense_kernel(const FloatKernels& kernels, DType dtype) noexcept {
+  const DenseSlot slot = dense_slot(dtype);
+  return slot == nullptr ? nullptr : kernels.*slot;
+}
 
 /// True when the dtype's dense kernel reads DenseArgs::codes.
 bool takes_codes16(DType dtype) noexcept;

@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <set>
 #include <string>
 
@@ -10,25 +9,6 @@
 
 namespace sterna {
 namespace {
-
-/// STERNA_KERNEL while this lives; null for unset.
-class KernelVariable {
- public:
-  explicit KernelVariable(const char* value) {
-    if (const char* before = std::getenv(kName)) before_ = before;
-    set(value);
-  }
-  ~KernelVariable() { set(before_.empty() ? nullptr : before_.c_str()); }
-
- private:
-  static constexpr const char* kName = "STERNA_KERNEL";
-  static void set(const char* value) { value == nullptr ? ::unsetenv(kName) : ::setenv(kName, value, 1); }
-  std::string before_;
-};
-
-class KernelTable : public ::testing::Test {
-  KernelVariable unset_{nullptr};
-};
 
 ErrorCategory category_of(void (*action)()) {
   try {
@@ -39,7 +19,7 @@ ErrorCategory category_of(void (*action)()) {
   return ErrorCategory::Internal;
 }
 
-TEST_F(KernelTable, RowsHaveNamesOfTheirOwnAndFunctions) {
+TEST(KernelTable, RowsHaveNamesOfTheirOwnAndFunctions) {
   std::set<std::string_view> names;
   for (const TernaryKernel& row : ternary_kernels()) {
     EXPECT_TRUE(names.insert(row.name).second) << row.name;
@@ -49,7 +29,7 @@ TEST_F(KernelTable, RowsHaveNamesOfTheirOwnAndFunctions) {
   for (const FloatKernels& row : float_kernels()) EXPECT_TRUE(names.insert(row.isa).second) << row.isa;
 }
 
-TEST_F(KernelTable, TheFirstSupportedRowWins) {
+TEST(KernelTable, TheFirstSupportedRowWins) {
   for (const DType packing : {DType::I2_S, DType::TQ2_0, DType::TQ1_0}) {
     const TernaryKernel* expected = nullptr;
     for (const TernaryKernel& row : ternary_kernels()) {
@@ -60,7 +40,7 @@ TEST_F(KernelTable, TheFirstSupportedRowWins) {
   EXPECT_EQ(select_ternary_kernel(DType::IQ1_BN), nullptr);
 }
 
-TEST_F(KernelTable, ANameForces) {
+TEST(KernelTable, ANameForces) {
   EXPECT_EQ(select_ternary_kernel(DType::I2_S, "generic")->name, "i2_s-generic");
   EXPECT_EQ(select_ternary_kernel(DType::TQ2_0, "generic")->name, "tq2_0-generic");
   EXPECT_EQ(select_ternary_kernel(DType::I2_S, "i2_s-generic")->name, "i2_s-generic");
@@ -74,16 +54,7 @@ TEST_F(KernelTable, ANameForces) {
   }
 }
 
-TEST_F(KernelTable, TheVariableForcesAndAnArgumentGoesBeforeIt) {
-  const KernelVariable forced("generic");
-  EXPECT_EQ(select_ternary_kernel(DType::I2_S)->isa, "generic");
-  EXPECT_EQ(select_float_kernels().isa, "generic");
-  const KernelVariable unknown("vax");
-  EXPECT_EQ(select_ternary_kernel(DType::I2_S, "generic")->isa, "generic");
-  EXPECT_EQ(category_of([] { select_float_kernels(); }), ErrorCategory::InvalidArgument);
-}
-
-TEST_F(KernelTable, AnUnknownNameIsAnErrorThatListsTheKnown) {
+TEST(KernelTable, AnUnknownNameIsAnErrorThatListsTheKnown) {
   try {
     select_ternary_kernel(DType::I2_S, "i2_s-vax");
     FAIL() << "accepted";
@@ -95,7 +66,7 @@ TEST_F(KernelTable, AnUnknownNameIsAnErrorThatListsTheKnown) {
   EXPECT_EQ(category_of([] { select_float_kernels("vax"); }), ErrorCategory::InvalidArgument);
 }
 
-TEST_F(KernelTable, AKernelThatTheProcessorCannotRunIsUnsupported) {
+TEST(KernelTable, AKernelThatTheProcessorCannotRunIsUnsupported) {
   for (const TernaryKernel& row : ternary_kernels()) {
     if (supported(row.required)) continue;
     try {
@@ -108,7 +79,7 @@ TEST_F(KernelTable, AKernelThatTheProcessorCannotRunIsUnsupported) {
   }
 }
 
-TEST_F(KernelTable, NoSlotIsNullAfterSelection) {
+TEST(KernelTable, NoSlotIsNullAfterSelection) {
   for (const FloatKernels& row : float_kernels()) {
     if (!supported(row.required)) continue;
     const FloatKernels kernels = select_float_kernels(row.isa);
@@ -124,7 +95,7 @@ TEST_F(KernelTable, NoSlotIsNullAfterSelection) {
   }
 }
 
-TEST_F(KernelTable, ANullSlotInheritsAndAFilledOneStays) {
+TEST(KernelTable, ANullSlotInheritsAndAFilledOneStays) {
   const FloatKernels next = float_kernels().back();
   FloatKernels kernels{};
   kernels.isa = "test";

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 
 #include "base/checked.hpp"
@@ -21,7 +22,7 @@ class Arena {
   static Arena sized_by(LayOut&& lay_out) {
     Arena arena;
     lay_out(arena);
-    arena.buffer_ = AlignedBuffer(arena.used_);
+    arena.buffer_ = AlignedBuffer(arena.used_, MemoryTag::Activations);
     arena.used_ = 0;
     lay_out(arena);
     return arena;
@@ -35,6 +36,14 @@ class Arena {
   }
 
   std::size_t bytes() const noexcept { return buffer_.size(); }
+
+  /// Gives back the pages of all arrays but `kept`, which are 0 again. Returns their bytes.
+  template <class T>
+  std::uint64_t release_all_but(std::span<T> kept) noexcept {
+    if (buffer_.size() == 0) return 0;
+    const auto begin = static_cast<std::size_t>(reinterpret_cast<std::byte*>(kept.data()) - buffer_.data());
+    return buffer_.release(0, begin) + buffer_.release(begin + kept.size_bytes(), buffer_.size());
+  }
 
  private:
   AlignedBuffer buffer_;

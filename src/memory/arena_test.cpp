@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 
+#include "platform/process_memory.hpp"
 #include "sterna/error.hpp"
 
 namespace sterna {
@@ -26,6 +28,37 @@ TEST(AlignedBuffer, MovesItsMemory) {
   AlignedBuffer b(std::move(a));
   EXPECT_EQ(b.data(), data);
   EXPECT_EQ(a.data(), nullptr);  // NOLINT(bugprone-use-after-move): empty by contract
+}
+
+TEST(AlignedBuffer, ReleasesWholePagesOfALargeOne) {
+  constexpr std::size_t kBytes = std::size_t{8} << 20, kMiB = std::size_t{1} << 20;
+  AlignedBuffer buffer(kBytes);
+  buffer.release(0, kBytes);
+  EXPECT_EQ(buffer.release(0, kBytes), 0u);  // nothing is left
+  std::memset(buffer.data(), 1, kBytes);
+  const std::uint64_t before = resident_bytes();
+  const std::uint64_t released = buffer.release(kMiB + 1, kBytes);
+  EXPECT_LE(released, 7 * kMiB - 1);
+  EXPECT_GT(released, 7 * kMiB - (std::size_t{128} << 10));  // the largest page is 64 KiB
+  EXPECT_LT(resident_bytes(), before - 6 * kMiB);
+  EXPECT_EQ(std::count(buffer.data(), buffer.data() + kBytes, std::byte{1}),
+            static_cast<std::ptrdiff_t>(kBytes - released));
+  EXPECT_EQ(buffer.data()[kMiB], std::byte{1});
+  EXPECT_EQ(buffer.release(5, 5), 0u);
+}
+
+TEST(Arena, ReleasesAllArraysButOne) {
+  constexpr std::size_t kCount = std::size_t{1} << 20;
+  std::span<std::int32_t> a, b, c;
+  Arena arena = Arena::sized_by([&](Arena& to) {
+    a = to.array<std::int32_t>(kCount);
+    b = to.array<std::int32_t>(kCount);
+    c = to.array<std::int32_t>(kCount);
+  });
+  for (const auto array : {a, b, c}) std::fill(array.begin(), array.end(), 7);
+  EXPECT_GT(arena.release_all_but(b), 2 * a.size_bytes() - (std::size_t{256} << 10));
+  EXPECT_EQ(std::count(b.begin(), b.end(), 7), static_cast<std::ptrdiff_t>(kCount));
+  EXPECT_EQ(a[kCount / 2] + c[kCount / 2], 0);
 }
 
 TEST(AlignedBuffer, SaysWhenThereIsNoMemory) {

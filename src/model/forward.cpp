@@ -1,8 +1,8 @@
 #include "model/forward.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
+#include <limits>
 
 #include "base/checked.hpp"
 #include "tensor/dequantize.hpp"
@@ -11,9 +11,8 @@ namespace sterna {
 namespace {
 
 // Threads take rows in pieces, the next when they are done with one; with many tokens as many as the kernel
-// takes at a time.
-// With one token or a few, reading the weights is the bound: long streams, several for every thread.
-constexpr std::size_t kFewTokens = 8;
+// takes at a time. With one token or a few, reading the weights is the bound: long streams, several for every
+// thread.
 constexpr std::size_t kFewTokensRows = 256;
 // Kernels work on several rows at a time.
 constexpr std::size_t kRowGrain = 16;
@@ -22,18 +21,11 @@ constexpr std::size_t kRowGrain = 16;
 // the block in float32 and their results are 112 KB, inside the L2 cache.
 constexpr std::size_t kAttentionRows = 64;
 
-std::array<const Linear*, 7> linears(const Layer& layer) {
-  return {&layer.query, &layer.key, &layer.value, &layer.attention_output,
-          &layer.gate,  &layer.up,  &layer.down};
-}
-
-/// Rows of a piece with many tokens: the most that a kernel of the model takes at a time.
-std::size_t many_tokens_rows(const Weights& weights) {
+/// Rows of a piece with many tokens: the most that a kernel takes at a time.
+std::size_t many_tokens_rows(const Dispatch& dispatch) {
   std::size_t most = kRowsAtATime;
-  for (const Layer& layer : weights.layers) {
-    for (const Linear* linear : linears(layer)) {
-      if (linear->matrix.ternary) most = std::max(most, linear->matrix.ternary->rows_at_a_time);
-    }
+  for (const TernaryKernel* kernel : dispatch.of(kFewTokens + 1).ternary) {
+    if (kernel) most = std::max(most, kernel->rows_at_a_time);
   }
   return most;
 }
@@ -44,6 +36,13 @@ std::size_t piece_of(std::size_t rows, std::size_t tokens, std::size_t threads, 
   return std::min(kFewTokensRows, round_up(ceil_div(rows, 4 * threads), kRowGrain));
 }
 
+/// Asks for a row that lies apart from those before it, while these are computed.
+void prefetch_row(const Matrix& matrix, std::size_t row) {
+  constexpr std::size_t kLine = 64;
+  for (std::size_t at = 0; at < matrix.stride; at += kLine)
+    __builtin_prefetch(matrix.data + row * matrix.stride + at);
+}
+
 /// The columns of the widest matrix whose kernel takes activations in 16 bits, or 0.
 std::size_t widest_codes16(const Weights& weights) {
   std::size_t widest = 0;
@@ -51,7 +50,10 @@ std::size_t widest_codes16(const Weights& weights) {
     if (takes_codes16(linear.matrix.dtype)) widest = std::max<std::size_t>(widest, linear.matrix.cols);
   };
   for (const Layer& layer : weights.layers) {
-    for (const Linear* linear : linears(layer)) see(*linear);
+    for (const Linear* linear : {&layer.query, &layer.key, &layer.value, &layer.attention_output, &layer.gate,
+                                 &layer.up, &layer.down}) {
+      see(*linear);
+    }
   }
   see(weights.head);
   return widest;
@@ -59,11 +61,11 @@ std::size_t widest_codes16(const Weights& weights) {
 
 }  // namespace
 
-Forward::Forward(const ModelConfig& config, const Weights& weights, const FloatKernels& kernels,
+Forward::Forward(const ModelConfig& config, const Weights& weights, const Dispatch& dispatch,
                  ThreadPool& pool, const ForwardOptions& options)
     : config_(config),
       weights_(weights),
-      kernels_(kernels),
+      dispatch_(dispatch),
       pool_(pool),
       rope_(config.rope),
       cache_type_(options.kv),
@@ -75,7 +77,7 @@ Forward::Forward(const ModelConfig& config, const Weights& weights, const FloatK
       widest_(std::max({std::size_t{config.hidden}, std::size_t{config.ffn}, query_size_})),
       padded_(round_up(widest_, kActivationPadding)),
       widest16_(widest_codes16(weights)),
-      many_tokens_rows_(many_tokens_rows(weights)),
+      many_tokens_rows_(many_tokens_rows(dispatch)),
       piece_size_(std::max(options.batch * many_tokens_rows_, kFewTokens * kFewTokensRows)) {
   const std::size_t batch = options.batch;
   const std::size_t threads = pool.size();
@@ -107,11 +109,14 @@ Forward::Forward(const ModelConfig& config, const Weights& weights, const FloatK
     scratch_ = arena.array<float>(scratch_floats_ * threads);
   });
   chunks_left_ = std::make_unique<std::atomic<std::uint32_t>[]>(config.kv_heads);
+  if (weights.coarse_head)
+    screen_ = std::make_unique<HeadScreen>(weights.coarse_head, weights.head.matrix.stride);
 }
 
 bool Forward::run(std::span<const std::int32_t> tokens, std::uint32_t position,
                   const std::atomic<bool>& cancelled) {
   tokens_ = tokens.size();
+  kernels_ = &dispatch_.of(tokens_);
   embed(tokens);
   for (std::size_t t = 0; t < tokens_; ++t) {
     const auto at = static_cast<std::uint32_t>(position + t);
@@ -123,8 +128,8 @@ bool Forward::run(std::span<const std::int32_t> tokens, std::uint32_t position,
     ffn_block(weights_.layers[n]);
   }
   for_each_token([&](std::size_t t, unsigned) {
-    kernels_.rms_norm(x_.data() + t * config_.hidden, weights_.output_norm.data(), config_.norm_eps,
-                      config_.hidden, final_.data() + t * config_.hidden);
+    kernels_->floats.rms_norm(x_.data() + t * config_.hidden, weights_.output_norm.data(), config_.norm_eps,
+                              config_.hidden, final_.data() + t * config_.hidden);
   });
   return true;
 }
@@ -134,29 +139,62 @@ std::span<const float> Forward::hidden(std::size_t index) const noexcept {
 }
 
 void Forward::logits(std::size_t first, std::size_t count, float* out) {
+  feed_head(first, count);
+  deal_rows(weights_.head.matrix.rows, count,
+            [&](std::size_t begin, std::size_t end, unsigned) { head_rows(first, count, begin, end, out); });
+}
+
+void Forward::logits(std::size_t index, const NeededLogits& needed, float* out) {
   const Matrix& head = weights_.head.matrix;
-  for (std::size_t t = 0; takes_codes16(head.dtype) && t < count; ++t) {
-    quantise16(hidden(first + t).data(), t, head.cols);
+  feed_head(index, 1);
+  const std::int16_t* codes = takes_codes16(head.dtype) ? codes16_.data() : nullptr;
+  if (!screen_ || !screen_->start(needed, hidden(index).data(), codes, code16_scales_[0])) {
+    return logits(index, 1, out);
   }
-  deal_rows(head.rows, count, [&](std::size_t begin, std::size_t end, unsigned) {
-    head.dense({.weights = head.data,
-                .weight_stride = head.stride,
-                .cols = head.cols,
-                .x = final_.data() + first * config_.hidden,
-                .x_stride = config_.hidden,
-                .tokens = count,
-                .row_begin = begin,
-                .row_end = end,
-                .out = out,
-                .out_stride = head.rows,
-                .codes = codes16_.data(),
-                .codes_stride = head.cols,
-                .code_scales = code16_scales_.data()});
-    if (weights_.head.bias.empty()) return;
-    for (std::size_t t = 0; t < count; ++t) {
-      kernels_.add(out + t * head.rows + begin, weights_.head.bias.data() + begin, end - begin);
-    }
-  });
+  deal_rows(head.rows, 1, [&](std::size_t begin, std::size_t end, unsigned) { screen_->bound(begin, end); });
+  std::fill_n(out, head.rows, -std::numeric_limits<float>::infinity());
+  const auto compute = [&](std::span<const std::int32_t> ids) {
+    if (ids.empty()) return;
+    deal_rows(ids.size(), 1, [&](std::size_t begin, std::size_t end, unsigned) {
+      for (std::size_t i = begin, next = begin; i < end; i = next) {  // neighbours together
+        const auto row = static_cast<std::size_t>(ids[i]);
+        while (next < end && static_cast<std::size_t>(ids[next]) == row + (next - i)) ++next;
+        if (next < end) prefetch_row(head, static_cast<std::size_t>(ids[next]));
+        head_rows(index, 1, row, row + (next - i), out);
+      }
+    });
+  };
+  compute(screen_->best());
+  compute(screen_->rest(out));
+}
+
+void Forward::feed_head(std::size_t first, std::size_t count) {
+  const Matrix& head = weights_.head.matrix;
+  if (!takes_codes16(head.dtype)) return;
+  for (std::size_t t = 0; t < count; ++t) quantise16(hidden(first + t).data(), t, head.cols);
+}
+
+/// Rows [begin, end) of the logits of tokens [first, first + count).
+void Forward::head_rows(std::size_t first, std::size_t count, std::size_t begin, std::size_t end,
+                        float* out) {
+  const Matrix& head = weights_.head.matrix;
+  dense_kernel(dispatch_.of(count).floats, head.dtype)({.weights = head.data,
+                                                        .weight_stride = head.stride,
+                                                        .cols = head.cols,
+                                                        .x = final_.data() + first * config_.hidden,
+                                                        .x_stride = config_.hidden,
+                                                        .tokens = count,
+                                                        .row_begin = begin,
+                                                        .row_end = end,
+                                                        .out = out,
+                                                        .out_stride = head.rows,
+                                                        .codes = codes16_.data(),
+                                                        .codes_stride = head.cols,
+                                                        .code_scales = code16_scales_.data()});
+  if (weights_.head.bias.empty()) return;
+  for (std::size_t t = 0; t < count; ++t) {
+    kernels_->floats.add(out + t * head.rows + begin, weights_.head.bias.data() + begin, end - begin);
+  }
 }
 
 void Forward::embed(std::span<const std::int32_t> tokens) {
@@ -183,20 +221,20 @@ void Forward::ffn_block(const Layer& layer) {
 }
 
 void Forward::append_keys_and_values(std::size_t layer, std::uint32_t position) {
-  const auto append = cache_type_ == KvType::F16  ? kernels_.kv_append_f16
-                      : cache_type_ == KvType::I8 ? kernels_.kv_append_i8
-                                                  : kernels_.kv_append_f32;
+  const auto append = cache_type_ == KvType::F16  ? kernels_->floats.kv_append_f16
+                      : cache_type_ == KvType::I8 ? kernels_->floats.kv_append_i8
+                                                  : kernels_->floats.kv_append_f32;
   for_each_token([&](std::size_t t, unsigned) {
     const float* cosines = cosines_.data() + t * rope_.size();
     const float* sines = sines_.data() + t * rope_.size();
     const std::size_t d = config_.head_dim;
     for (std::size_t head = 0; head < config_.heads; ++head) {
-      kernels_.rope(query_.data() + t * query_size_ + head * d, cosines, sines, d);
+      kernels_->floats.rope(query_.data() + t * query_size_ + head * d, cosines, sines, d);
     }
     for (std::size_t head = 0; head < config_.kv_heads; ++head) {
       float* key = key_.data() + t * kv_size_ + head * d;
       const float* value = value_.data() + t * kv_size_ + head * d;
-      kernels_.rope(key, cosines, sines, d);
+      kernels_->floats.rope(key, cosines, sines, d);
       append({.key = key,
               .value = value,
               .head_dim = d,
@@ -212,9 +250,9 @@ void Forward::attend(std::size_t layer, std::uint32_t position) {
   const std::size_t width = cache_.layout().width;
   const std::size_t tiles = ceil_div(tokens_, tile_tokens_);
   const std::size_t chunks = ceil_div(position + tokens_, kKvChunk);
-  const auto attention = cache_type_ == KvType::F16  ? kernels_.attention_f16
-                         : cache_type_ == KvType::I8 ? kernels_.attention_i8
-                                                     : kernels_.attention_f32;
+  const auto attention = cache_type_ == KvType::F16  ? kernels_->floats.attention_f16
+                         : cache_type_ == KvType::I8 ? kernels_->floats.attention_i8
+                                                     : kernels_->floats.attention_f32;
   // One tile does not occupy every thread: its chunks are dealt too, and who finishes the last of a head
   // merges them.
   const bool split = tiles == 1 && chunks > 1 && pool_.size() > 1;
@@ -245,16 +283,16 @@ void Forward::attend(std::size_t layer, std::uint32_t position) {
                .state = split ? states + part * state_floats_ : states,
                .scratch = scratch_.data() + thread * scratch_floats_});
     if (split && chunks_left_[head].fetch_sub(1, std::memory_order_acq_rel) > 1) return;
-    kernels_.attention_finish({.states = states,
-                               .stride = state_floats_,
-                               .count = split ? chunks : 1,
-                               .tokens = count,
-                               .group = group_,
-                               .head_dim = d,
-                               .width = width,
-                               .position = position + first,
-                               .out = attended_.data() + offset,
-                               .out_stride = query_size_});
+    kernels_->floats.attention_finish({.states = states,
+                                       .stride = state_floats_,
+                                       .count = split ? chunks : 1,
+                                       .tokens = count,
+                                       .group = group_,
+                                       .head_dim = d,
+                                       .width = width,
+                                       .position = position + first,
+                                       .out = attended_.data() + offset,
+                                       .out_stride = query_size_});
   };
   const std::size_t items = config_.kv_heads * parts;
   if (!split) return deal(items, work);
@@ -309,13 +347,13 @@ void Forward::feed(const Input& input, std::span<const Product> products) {
     float* row = floats ? input_.data() + t * n : row_.data() + thread * widest_;
     const auto normalise = [&](const std::vector<float>& norm, float eps) {
       if (norm.empty()) return;
-      kernels_.rms_norm(x, norm.data(), eps, n, row);
+      kernels_->floats.rms_norm(x, norm.data(), eps, n, row);
       x = row;
     };
     normalise(input.norm, config_.norm_eps);
     normalise(first.input_norm, first.input_norm_eps);
     if (codes) {
-      const QuantizeResult result = kernels_.quantize(x, n, padded, codes_.data() + t * padded);
+      const QuantizeResult result = kernels_->floats.quantize(x, n, padded, codes_.data() + t * padded);
       code_scales_[t] = result.scale;
       code_sums_[t] = result.sum;
     }
@@ -325,7 +363,7 @@ void Forward::feed(const Input& input, std::span<const Product> products) {
 }
 
 void Forward::quantise16(const float* x, std::size_t token, std::size_t n) {
-  code16_scales_[token] = kernels_.quantize16(x, n, codes16_.data() + token * n);
+  code16_scales_[token] = kernels_->floats.quantize16(x, n, codes16_.data() + token * n);
 }
 
 void Forward::multiply(const Input& input, std::span<const Product> products) {
@@ -356,9 +394,9 @@ void Forward::multiply(const Input& input, std::span<const Product> products) {
 /// gated = act(W_gate · input) ∘ (W_up · input). Both products of a piece of rows meet in the cache; of a
 /// long prompt they would else go to memory and back.
 void Forward::multiply_gated(const Input& input, const Linear& gate, const Linear& up) {
-  const auto activate = config_.activation == Activation::Relu2  ? kernels_.relu2_mul
-                        : config_.activation == Activation::Silu ? kernels_.silu_mul
-                                                                 : kernels_.gelu_mul;
+  const auto activate = config_.activation == Activation::Relu2  ? kernels_->floats.relu2_mul
+                        : config_.activation == Activation::Silu ? kernels_->floats.silu_mul
+                                                                 : kernels_->floats.gelu_mul;
   const std::array products{Product{&gate, nullptr, 0}, Product{&up, nullptr, 0}};
   // With norms of their own the two need different codes: one after the other then.
   const bool together = gate.input_norm.empty() && up.input_norm.empty();
@@ -389,7 +427,7 @@ void Forward::multiply_and_add(const Input& input, const Linear& linear) {
     float* piece = pieces_.data() + thread * 2 * piece_size_;
     product_rows(linear, begin, end, thread, piece, count);
     for (std::size_t t = 0; t < tokens_; ++t) {
-      kernels_.add(x_.data() + t * config_.hidden + begin, piece + t * count, count);
+      kernels_->floats.add(x_.data() + t * config_.hidden + begin, piece + t * count, count);
     }
   });
 }
@@ -400,42 +438,43 @@ void Forward::product_rows(const Linear& linear, std::size_t begin, std::size_t 
   const Matrix& matrix = linear.matrix;
   const std::size_t count = end - begin;
   if (!matrix.ternary) {
-    matrix.dense({.weights = matrix.data + begin * matrix.stride,
-                  .weight_stride = matrix.stride,
-                  .cols = matrix.cols,
-                  .x = input_.data(),
-                  .x_stride = matrix.cols,
-                  .tokens = tokens_,
-                  .row_begin = 0,
-                  .row_end = count,
-                  .out = out,
-                  .out_stride = out_stride,
-                  .codes = codes16_.data(),
-                  .codes_stride = matrix.cols,
-                  .code_scales = code16_scales_.data()});
+    dense_kernel(kernels_->floats, matrix.dtype)({.weights = matrix.data + begin * matrix.stride,
+                                                  .weight_stride = matrix.stride,
+                                                  .cols = matrix.cols,
+                                                  .x = input_.data(),
+                                                  .x_stride = matrix.cols,
+                                                  .tokens = tokens_,
+                                                  .row_begin = 0,
+                                                  .row_end = count,
+                                                  .out = out,
+                                                  .out_stride = out_stride,
+                                                  .codes = codes16_.data(),
+                                                  .codes_stride = matrix.cols,
+                                                  .code_scales = code16_scales_.data()});
     if (linear.bias.empty()) return;
     for (std::size_t t = 0; t < tokens_; ++t) {
-      kernels_.add(out + t * out_stride, linear.bias.data() + begin, count);
+      kernels_->floats.add(out + t * out_stride, linear.bias.data() + begin, count);
     }
     return;
   }
   std::int32_t* sums = sums_.data() + thread * piece_size_;
-  matrix.ternary->run({.weights = reinterpret_cast<const std::uint8_t*>(matrix.data + begin * matrix.stride),
-                       .weight_stride = matrix.stride,
-                       .cols = matrix.cols,
-                       .x = codes_.data(),
-                       .x_stride = round_up(matrix.cols, std::uint64_t{kActivationPadding}),
-                       .x_sums = code_sums_.data(),
-                       .tokens = tokens_,
-                       .row_begin = 0,
-                       .row_end = count,
-                       .out = sums,
-                       .out_stride = count});
+  ternary_kernel(*kernels_, matrix.dtype)
+      ->run({.weights = reinterpret_cast<const std::uint8_t*>(matrix.data + begin * matrix.stride),
+             .weight_stride = matrix.stride,
+             .cols = matrix.cols,
+             .x = codes_.data(),
+             .x_stride = round_up(matrix.cols, std::uint64_t{kActivationPadding}),
+             .x_sums = code_sums_.data(),
+             .tokens = tokens_,
+             .row_begin = 0,
+             .row_end = count,
+             .out = sums,
+             .out_stride = count});
   for (std::size_t t = 0; t < tokens_; ++t) {
-    kernels_.scale_rows(sums + t * count, code_scales_[t], matrix.scale,
-                        matrix.row_scales.empty() ? nullptr : matrix.row_scales.data() + begin,
-                        linear.bias.empty() ? nullptr : linear.bias.data() + begin, count,
-                        out + t * out_stride);
+    kernels_->floats.scale_rows(sums + t * count, code_scales_[t], matrix.scale,
+                                matrix.row_scales.empty() ? nullptr : matrix.row_scales.data() + begin,
+                                linear.bias.empty() ? nullptr : linear.bias.data() + begin, count,
+                                out + t * out_stride);
   }
 }
 

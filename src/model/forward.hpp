@@ -6,10 +6,10 @@
 #include <memory>
 #include <span>
 
-#include "kernels/kernel_table.hpp"
 #include "memory/arena.hpp"
 #include "model/kv_cache.hpp"
 #include "model/rope.hpp"
+#include "model/screened_head.hpp"
 #include "model/weights.hpp"
 #include "platform/thread_pool.hpp"
 
@@ -29,11 +29,11 @@ struct ForwardOptions {
 ///   f = quantise(rms_norm(x));  x += W_down · quantise(sub_norm(act(W_gate·f) ∘ W_up·f))
 ///
 /// Every float operation works on one token alone and in an order that depends on neither threads nor batch,
-/// so neither changes a bit of the result. Nothing is allocated after construction. Weights, kernels and pool
-/// must outlive it.
+/// so neither changes a bit of the result. Nothing is allocated after construction. Weights, dispatch and
+/// pool must outlive it.
 class Forward {
  public:
-  Forward(const ModelConfig& config, const Weights& weights, const FloatKernels& kernels, ThreadPool& pool,
+  Forward(const ModelConfig& config, const Weights& weights, const Dispatch& dispatch, ThreadPool& pool,
           const ForwardOptions& options);
 
   /// Runs tokens (1 to batch, ids in range) at positions [position, position + tokens), all < context, with
@@ -45,6 +45,17 @@ class Forward {
   std::span<const float> hidden(std::size_t index) const noexcept;
   /// The logits [count, vocab] of tokens [first, first + count) of the last run.
   void logits(std::size_t first, std::size_t count, float* out);
+  /// The logits [vocab] of token `index` of the last run that are needed; of the others any may be −infinity.
+  void logits(std::size_t index, const NeededLogits& needed, float* out);
+  HeadStatistics head_statistics() const noexcept {
+    return screen_ ? screen_->statistics() : HeadStatistics{};
+  }
+
+  /// Between runs: gives the pages back that the cache has beyond `position`, and those of the working memory
+  /// but hidden()'s. What comes later is the same, bit for bit. Returns their bytes.
+  std::uint64_t release_unused(std::uint32_t position) noexcept {
+    return cache_.release_beyond(position) + arena_.release_all_but(final_);
+  }
 
   std::uint64_t cache_bytes() const noexcept { return cache_.bytes(); }
   std::uint64_t working_bytes() const noexcept { return arena_.bytes(); }
@@ -74,6 +85,8 @@ class Forward {
   void for_each_token(FunctionRef<void(std::size_t token, unsigned thread)> work);
   void feed(const Input& input, std::span<const Product> products);
   void quantise16(const float* x, std::size_t token, std::size_t n);
+  void feed_head(std::size_t first, std::size_t count);
+  void head_rows(std::size_t first, std::size_t count, std::size_t begin, std::size_t end, float* out);
   void multiply(const Input& input, std::span<const Product> products);
   void multiply_gated(const Input& input, const Linear& gate, const Linear& up);
   void multiply_and_add(const Input& input, const Linear& linear);
@@ -82,7 +95,8 @@ class Forward {
 
   const ModelConfig& config_;
   const Weights& weights_;
-  const FloatKernels& kernels_;
+  const Dispatch& dispatch_;
+  const Kernels* kernels_ = nullptr;  ///< for the tokens of the current run
   ThreadPool& pool_;
   RopeAngles rope_;
   KvType cache_type_;
@@ -118,6 +132,7 @@ class Forward {
   std::span<float> scratch_;          ///< [threads, scratch_floats]
   std::unique_ptr<std::atomic<std::uint32_t>[]> chunks_left_;  ///< [kv_heads]
   std::atomic<std::size_t> next_item_{0};
+  std::unique_ptr<HeadScreen> screen_;  ///< null: every logit is computed
 };
 
 }  // namespace sterna

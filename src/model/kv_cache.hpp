@@ -19,7 +19,7 @@ class KvCache {
       : layout_(kv_block_layout(config.head_dim, element_bytes(type), type == KvType::I8)),
         kv_heads_(config.kv_heads),
         block_stride_(layout_.bytes * config.kv_heads * config.layers),
-        blocks_(block_stride_ * ceil_div<std::size_t>(capacity, kKvBlock)) {}
+        blocks_(block_stride_ * ceil_div<std::size_t>(capacity, kKvBlock), MemoryTag::KvCache) {}
 
   const KvBlockLayout& layout() const noexcept { return layout_; }
   /// The block of a head that holds a position.
@@ -29,6 +29,10 @@ class KvCache {
   /// Bytes from a head's block to its next.
   std::size_t block_stride() const noexcept { return block_stride_; }
   std::uint64_t bytes() const noexcept { return blocks_.size(); }
+  /// Gives back the pages of the blocks that lie wholly beyond the first `positions`. Returns their bytes.
+  std::uint64_t release_beyond(std::size_t positions) noexcept {
+    return blocks_.release(ceil_div<std::size_t>(positions, kKvBlock) * block_stride_, blocks_.size());
+  }
 
  private:
   static std::size_t element_bytes(KvType type) noexcept {

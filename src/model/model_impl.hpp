@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/kernel_table.hpp"
+#include "backend/dispatch.hpp"
 #include "model/checkpoint.hpp"
 #include "model/weights.hpp"
 
@@ -13,7 +13,7 @@ namespace sterna {
 
 struct Model::Impl {
   Checkpoint checkpoint;  ///< its tokenizer moved into `tokenizer`
-  FloatKernels kernels;
+  Dispatch dispatch;
   Weights weights;
   std::shared_ptr<const Tokenizer> tokenizer;  ///< null when the files hold none
   WeightReports reports;

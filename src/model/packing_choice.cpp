@@ -3,13 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
-#include <cstring>
 
+#include "backend/weight_stream.hpp"
 #include "base/checked.hpp"
 #include "base/clock.hpp"
 #include "memory/aligned_buffer.hpp"
 #include "platform/cpu.hpp"
-#include "sterna/version.hpp"
 
 namespace sterna {
 namespace {
@@ -25,7 +24,7 @@ constexpr std::array kLayouts{
 constexpr double kFillSeconds = 0.06;
 constexpr double kMeasureSeconds = 0.10;
 constexpr double kTurnSeconds = 0.008;
-constexpr std::size_t kFillPiece = std::size_t{8} << 20;
+constexpr std::uint64_t kMostBytes = std::uint64_t{256} << 20;
 
 // How much faster than 2 bits another layout must be. Products of many tokens are a few per cent slower with
 // it, and a choice within the noise should not depend on the day.
@@ -37,53 +36,15 @@ std::size_t stride_of(DType dtype, std::uint64_t cols) {
   return ceil_div<std::uint64_t>(cols, block.block_elements) * block.block_bytes;
 }
 
-std::uint64_t last_level_cache_bytes() {
-  const CpuInfo& cpu = cpu_info();
-  std::uint64_t bytes = 0;
-  unsigned level = 0;
-  for (const CpuCache& cache : cpu.caches) {
-    if (cache.level < level) continue;
-    level = cache.level;
-    bytes = cache.bytes * ceil_div(cpu.logical_cores, std::max(1u, cache.shared_by));
-  }
-  return bytes;
+/// What answers of this machine begin with.
+std::string packing_key() {
+  return "packing; " + machine_key();
 }
 
-/// Bytes that stand for weights: any will do, for time does not depend on them. Twice the last-level cache,
-/// or the model if that is less, or what can be filled in the time.
-class Bytes2Read {
- public:
-  Bytes2Read(const PackingQuestion& question, std::size_t matrix, ThreadPool& pool)
-      : memory_(std::max<std::size_t>(
-            matrix, std::min<std::uint64_t>({2 * last_level_cache_bytes(), question.weights / 4, kMost}))) {
-    const Stopwatch clock;
-    while (filled_ < memory_.size() && (filled_ < matrix || clock.seconds() < kFillSeconds)) {
-      const std::size_t size = std::min(kFillPiece, memory_.size() - filled_);
-      pool.parallel_for(size, 4096, [&](std::size_t begin, std::size_t end, unsigned) {
-        std::memset(memory_.data() + filled_ + begin, 0x55, end - begin);
-      });
-      filled_ += size;
-    }
-  }
-  /// The next matrix of so many bytes.
-  const std::byte* next(std::size_t bytes) {
-    if (at_ + bytes > filled_) at_ = 0;
-    return memory_.data() + std::exchange(at_, at_ + bytes);
-  }
-
- private:
-  static constexpr std::uint64_t kMost = std::uint64_t{256} << 20;
-  AlignedBuffer memory_;
-  std::size_t filled_ = 0;
-  std::size_t at_ = 0;
-};
-
-std::string machine_key(const PackingQuestion& question, unsigned threads) {
-  const CpuInfo& cpu = cpu_info();
-  std::string key = "packing; sterna " STERNA_VERSION "; " + cpu.name + "; " +
-                    std::to_string(cpu.physical_cores) + " cores; ";
+std::string key_of(const PackingQuestion& question, unsigned threads) {
+  std::string key = packing_key();
   for (const RepackLayout& layout : kLayouts) {
-    key += std::string(select_ternary_kernel(layout.dtype, question.kernel)->name) + " ";
+    key += std::string(ternary_kernel(*question.kernels, layout.dtype)->name) + " ";
   }
   return key + "; " + std::to_string(threads) + " threads; " + std::to_string(question.rows) + " x " +
          std::to_string(question.cols);
@@ -115,13 +76,24 @@ const RepackLayout* layout_like(DType dtype) noexcept {
   return dtype == DType::TQ1_0 ? &kLayouts[1] : nullptr;
 }
 
+const RepackLayout& smallest_layout() noexcept {
+  return *std::ranges::min_element(kLayouts, {}, [](const RepackLayout& layout) {
+    const auto& block = info(layout.dtype);
+    return static_cast<double>(block.block_bytes) / static_cast<double>(block.block_elements);
+  });
+}
+
 std::vector<double> measure_layouts(const PackingQuestion& question, ThreadPool& pool) {
   const Stopwatch clock;
   std::array<std::size_t, kLayouts.size()> bytes;
   std::ranges::transform(kLayouts, bytes.begin(), [&](const RepackLayout& layout) {
     return question.rows * stride_of(layout.dtype, question.cols);
   });
-  Bytes2Read weights(question, std::ranges::max(bytes), pool);
+  // Twice the last-level cache, or the model if that is less, or what can be filled in the time.
+  WeightStream weights(
+      std::ranges::max(bytes),
+      std::min<std::uint64_t>({2 * last_level_cache_bytes(), question.weights / 4, kMostBytes}), kFillSeconds,
+      pool);
   const std::size_t padded = round_up<std::size_t>(question.cols, kActivationPadding);
   const AlignedBuffer x(padded);
   std::vector<std::int32_t> out(question.rows);
@@ -131,7 +103,7 @@ std::vector<double> measure_layouts(const PackingQuestion& question, ThreadPool&
   const double end = clock.seconds() + kMeasureSeconds;
   for (bool first = true; first || clock.seconds() < end; first = false) {
     for (std::size_t i = 0; i < kLayouts.size(); ++i) {
-      const TernaryKernel* kernel = select_ternary_kernel(kLayouts[i].dtype, question.kernel);
+      const TernaryKernel* kernel = ternary_kernel(*question.kernels, kLayouts[i].dtype);
       const Stopwatch turn;
       double seconds = 0;
       std::uint64_t products = 0;
@@ -166,7 +138,7 @@ PackingChoice choose_layout(const PackingQuestion& question, ThreadPool& pool, c
   if (question.weights / 4 <= last_level_cache_bytes()) {
     return {&kLayouts[0], "the weights fit the cache, where fewer instructions count"};
   }
-  const std::string key = machine_key(question, pool.size());
+  const std::string key = key_of(question, pool.size());
   if (const auto line = cache.find(key)) {
     const auto space = line->find(' ');
     if (const RepackLayout* layout = named(line->substr(0, space)); layout && space != std::string::npos) {
@@ -184,10 +156,8 @@ PackingChoice choose_layout(const PackingQuestion& question, ThreadPool& pool, c
 }
 
 std::vector<std::string> remembered_layouts(const ChoiceCache& cache) {
-  // The key of no question ends where those of this machine begin to differ.
   std::vector<std::string> lines;
-  const std::string machine = "packing; sterna " STERNA_VERSION "; " + cpu_info().name + "; " +
-                              std::to_string(cpu_info().physical_cores) + " cores; ";
+  const std::string machine = packing_key();
   for (const auto& [key, value] : cache.read()) {
     if (key.starts_with(machine)) lines.push_back(key.substr(machine.size()) + ": " + value);
   }

@@ -7,8 +7,8 @@
 #include <string_view>
 #include <vector>
 
-#include "kernels/kernel_table.hpp"
-#include "model/choice_cache.hpp"
+#include "backend/backend.hpp"
+#include "platform/choice_cache.hpp"
 #include "platform/thread_pool.hpp"
 #include "sterna/model.hpp"
 
@@ -23,13 +23,15 @@ struct RepackLayout {
 std::span<const RepackLayout> repack_layouts() noexcept;
 /// The layout of the same bits a weight: that of 2 bits for TQ2_0. Null for a type without kernels.
 const RepackLayout* layout_like(DType dtype) noexcept;
+/// The one of the fewest bits a weight.
+const RepackLayout& smallest_layout() noexcept;
 
 /// What is to be packed: the shape that most of the model's ternary bytes have, and all its ternary weights.
 struct PackingQuestion {
   std::uint64_t rows = 0;
   std::uint64_t cols = 0;
   std::uint64_t weights = 0;
-  std::string kernel{};  ///< as in LoadOptions
+  const Kernels* kernels = nullptr;  ///< those for one token
 };
 
 /// Weights a second that each of repack_layouts() multiplies by one token, on all threads of the pool, from

@@ -4,13 +4,16 @@
 
 #include <fstream>
 
+#include "backend/dispatch.hpp"
 #include "support/paths.hpp"
 
 namespace sterna {
 namespace {
 
 constexpr std::uint64_t kBillion = 1'000'000'000;  // 250 MB in 2 bits: beyond the caches of most machines
-const PackingQuestion kQuestion{.rows = 1024, .cols = 2560, .weights = 100 * kBillion};
+const Dispatch kDispatch = make_dispatch({.backend = "highest-priority"});
+const PackingQuestion kQuestion{
+    .rows = 1024, .cols = 2560, .weights = 100 * kBillion, .kernels = &kDispatch.of(1)};
 
 TEST(PackingChoice, EveryLayoutHasAKernelAndItsType) {
   for (const RepackLayout& layout : repack_layouts()) {
@@ -20,6 +23,7 @@ TEST(PackingChoice, EveryLayoutHasAKernelAndItsType) {
   EXPECT_EQ(layout_like(DType::TQ2_0), layout_like(DType::I2_S));
   EXPECT_EQ(layout_like(DType::IQ2_BN), nullptr);
   EXPECT_EQ(layout_like(DType::F32), nullptr);
+  EXPECT_EQ(smallest_layout().name, "1.6bit");
 }
 
 TEST(PackingChoice, MeasuresEveryLayout) {
@@ -32,7 +36,8 @@ TEST(PackingChoice, MeasuresEveryLayout) {
 TEST(PackingChoice, TakesMatricesOfAnyShape) {
   ThreadPool pool(1);
   for (const auto& [rows, cols] : {std::pair<std::uint64_t, std::uint64_t>{1, 1}, {3, 130}, {17, 28672}}) {
-    for (const double speed : measure_layouts({.rows = rows, .cols = cols, .weights = rows * cols}, pool)) {
+    for (const double speed : measure_layouts(
+             {.rows = rows, .cols = cols, .weights = rows * cols, .kernels = &kDispatch.of(1)}, pool)) {
       EXPECT_GT(speed, 0);
     }
   }
@@ -55,7 +60,8 @@ TEST(PackingChoice, IsMeasuredOnceAndRemembered) {
   EXPECT_TRUE(choose_layout(kQuestion, two, cache).why.starts_with("measured"));
   PackingQuestion generic = kQuestion;
   generic.rows = 64;
-  generic.kernel = "generic";
+  const Dispatch scalar = make_dispatch({.backend = "scalar"});
+  generic.kernels = &scalar.of(1);
   EXPECT_TRUE(choose_layout(generic, pool, cache).why.starts_with("measured"));
   EXPECT_EQ(remembered_layouts(cache).size(), 3u);
 }
@@ -85,7 +91,8 @@ TEST(PackingChoice, WhatIsRememberedIsTakenAndNonsenseMeasuredAgain) {
 TEST(PackingChoice, AModelInTheCacheIsNotMeasured) {
   const ChoiceCache cache(testing::scratch() / "packings");
   ThreadPool pool(1);
-  const PackingChoice choice = choose_layout({.rows = 256, .cols = 256, .weights = 256 * 256}, pool, cache);
+  const PackingChoice choice = choose_layout(
+      {.rows = 256, .cols = 256, .weights = 256 * 256, .kernels = &kDispatch.of(1)}, pool, cache);
   if (choice.why.starts_with("measured")) GTEST_SKIP() << "this processor tells of no cache";
   EXPECT_EQ(choice.layout->name, "2bit");
   EXPECT_TRUE(cache.read().empty());

@@ -26,7 +26,7 @@ namespace {
 constexpr std::uint64_t kI2sGroup = 128;  // weights in 32 bytes: a vector register
 
 void own(Matrix& matrix, std::uint64_t rows, std::size_t stride) {
-  matrix.owned = AlignedBuffer(rows * stride);
+  matrix.owned = AlignedBuffer(rows * stride, MemoryTag::Weights);
   matrix.data = matrix.owned.data();
   matrix.stride = stride;
 }
@@ -167,11 +167,12 @@ std::string why_no_kernel_reads(const LinearSource& source, const UnpackOptions&
 }
 
 /// The layout of what is repacked, chosen as `pack` says.
-PackingChoice choose_layout(const Checkpoint& checkpoint, const WeightOptions& options, ThreadPool& pool) {
+PackingChoice choose_layout(const Checkpoint& checkpoint, const WeightOptions& options,
+                            const Dispatch& dispatch, ThreadPool& pool) {
   for (const RepackLayout& layout : repack_layouts()) {
     if (layout.pack == options.pack) return {&layout, "asked for"};
   }
-  PackingQuestion question{.kernel = options.kernel};
+  PackingQuestion question{.kernels = &dispatch.of(1)};
   std::map<std::pair<std::uint64_t, std::uint64_t>, std::uint64_t> weights_of_shape;
   bool repack = options.pack == Pack::Auto;
   for (const LayerSource& layer : checkpoint.layers) {
@@ -184,6 +185,7 @@ PackingChoice choose_layout(const Checkpoint& checkpoint, const WeightOptions& o
     });
   }
   if (!repack || weights_of_shape.empty()) return {&repack_layouts().front(), ""};
+  if (dispatch.low_memory) return {&smallest_layout(), "the fewest bits, for low-memory"};
   const auto& [shape, weights] =
       *std::ranges::max_element(weights_of_shape, {}, [](const auto& e) { return e.second; });
   std::tie(question.rows, question.cols) = shape;
@@ -195,15 +197,14 @@ class Loader {
  public:
   /// `asked`: the layout to which weights of other bits are repacked even where a kernel reads theirs, or
   /// null; `repacked`: the layout of those that no kernel reads as they lie.
-  Loader(const Checkpoint& checkpoint, const FloatKernels& kernels, const std::string& forced,
-         const RepackLayout* asked, const RepackLayout& repacked)
-      : checkpoint_(checkpoint), kernels_(kernels), forced_(forced), asked_(asked), repacked_(repacked) {}
+  Loader(const Checkpoint& checkpoint, const RepackLayout* asked, const RepackLayout& repacked)
+      : checkpoint_(checkpoint), asked_(asked), repacked_(repacked) {}
 
   void dense(const LinearSource& source, Matrix& matrix, WeightReport& report) const {
     matrix.rows = source.rows;
     matrix.cols = source.cols;
     const StoredTensor& stored = *source.weight;
-    if (!dense_kernel(kernels_, stored.dtype)) {
+    if (!dense_slot(stored.dtype)) {
       widen_rows(source, matrix);
       report.why = "no kernel reads " + std::string(name(stored.dtype));
     } else {
@@ -212,7 +213,6 @@ class Loader {
       matrix.data = stored.bytes.data();
       if (source.interleaved_heads) copy_in_order(source, matrix, report);
     }
-    matrix.dense = dense_kernel(kernels_, matrix.dtype);
   }
 
   void linear(const LinearSource& source, Matrix& matrix, WeightReport& report) const {
@@ -226,12 +226,11 @@ class Loader {
     const TernaryMatrix trits = read_ternary(source, checkpoint_.unpack);
     if (trits.scales.grain == ScaleGrain::Block) {
       expand_blocks(trits, matrix);
-      matrix.dense = dense_kernel(kernels_, matrix.dtype);
       report.why = "its blocks have different scales: not a BitLinear weight, run as a dense matrix";
       return;
     }
     pack_rows(trits, repacked_.dtype, matrix);
-    matrix.ternary = select_ternary_kernel(matrix.dtype, forced_);
+    matrix.ternary = true;
     if (trits.scales.grain == ScaleGrain::Row) {
       matrix.row_scales = trits.scales.values;
     } else {
@@ -267,7 +266,7 @@ class Loader {
       matrix.scale = *scale * source.scale;
       matrix.stride = *storage_bytes(dtype, 1, source.cols);
     }
-    matrix.ternary = select_ternary_kernel(dtype, forced_);
+    matrix.ternary = true;
     matrix.dtype = dtype;
     matrix.data = bytes.data();
     return true;
@@ -285,8 +284,6 @@ class Loader {
   }
 
   const Checkpoint& checkpoint_;
-  const FloatKernels& kernels_;
-  const std::string& forced_;
   const RepackLayout* asked_;
   const RepackLayout& repacked_;
 };
@@ -350,11 +347,11 @@ TernaryMatrix read_ternary(const LinearSource& source, const UnpackOptions& opti
   throw error.with("file", source.weight->file).with("tensor", source.weight->name);
 }
 
-Weights load_weights(const Checkpoint& checkpoint, const FloatKernels& kernels, ThreadPool& pool,
+Weights load_weights(const Checkpoint& checkpoint, const Dispatch& dispatch, ThreadPool& pool,
                      const WeightOptions& options, WeightReports& reports) {
-  const PackingChoice choice = choose_layout(checkpoint, options, pool);
+  const PackingChoice choice = choose_layout(checkpoint, options, dispatch, pool);
   const RepackLayout* asked = options.pack == Pack::File ? nullptr : choice.layout;
-  const Loader loader(checkpoint, kernels, options.kernel, asked, *choice.layout);
+  const Loader loader(checkpoint, asked, *choice.layout);
   reports.packing = {choice.why.empty() ? "" : std::string(choice.layout->name), choice.why};
   Weights weights;
   weights.layers.resize(checkpoint.layers.size());
@@ -438,7 +435,6 @@ Weights load_weights(const Checkpoint& checkpoint, const FloatKernels& kernels, 
     head.dtype = weights.embedding.dtype;
     head.data = weights.embedding.data;
     head.stride = weights.embedding.stride;
-    head.dense = weights.embedding.dense;
   }
   return weights;
 }

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/kernel_table.hpp"
+#include "backend/dispatch.hpp"
 #include "memory/aligned_buffer.hpp"
 #include "model/checkpoint.hpp"
 #include "platform/thread_pool.hpp"
@@ -13,16 +13,15 @@
 
 namespace sterna {
 
-/// A matrix [rows, cols] in the layout of one kernel. Its bytes belong to the checkpoint's files where they
+/// A matrix [rows, cols] in a layout that kernels read. Its bytes belong to the checkpoint's files where they
 /// can be used as they lie, else to `owned`.
 struct Matrix {
   std::uint64_t rows = 0;
   std::uint64_t cols = 0;
   DType dtype = DType::F32;
   const std::byte* data = nullptr;
-  std::size_t stride = 0;                  ///< bytes from row to row
-  const TernaryKernel* ternary = nullptr;  ///< null: a dense matrix
-  void (*dense)(const DenseArgs&) = nullptr;
+  std::size_t stride = 0;         ///< bytes from row to row
+  bool ternary = false;           ///< else dense
   float scale = 1;                ///< of a ternary matrix
   std::vector<float> row_scales;  ///< empty, or one more factor per row
   AlignedBuffer owned;
@@ -47,15 +46,17 @@ struct Layer {
   Linear down;
 };
 
+struct CoarseHead;
+
 struct Weights {
   Matrix embedding;
   std::vector<float> output_norm;
   Linear head;
+  std::shared_ptr<const CoarseHead> coarse_head;  ///< null: the head is not screened
   std::vector<Layer> layers;
 };
 
 struct WeightOptions {
-  std::string kernel{};
   Pack pack = Pack::File;
   Progress progress{};
 };
@@ -69,7 +70,7 @@ struct WeightReports {
 /// Brings every weight of the checkpoint into a kernel's layout. Where a file's bytes are a kernel's layout,
 /// and the one asked for, they are used where they lie, after a check that every code is a trit; `reports`
 /// tells for each weight which it was and why. The checkpoint must outlive the weights.
-Weights load_weights(const Checkpoint& checkpoint, const FloatKernels& kernels, ThreadPool& pool,
+Weights load_weights(const Checkpoint& checkpoint, const Dispatch& dispatch, ThreadPool& pool,
                      const WeightOptions& options, WeightReports& reports);
 
 /// Trits of a Ternary, HfPacked or Master source in the model's row order, all scales folded in.

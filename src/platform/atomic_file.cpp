@@ -93,6 +93,19 @@ void AtomicFile::write_zeros(std::uint64_t n) {
   }
 }
 
+void AtomicFile::overwrite(std::uint64_t at, Bytes bytes) {
+  flush();
+  while (!bytes.empty()) {
+    const ssize_t n = ::pwrite(fd_, bytes.data(), bytes.size(), static_cast<off_t>(at));
+    if (n < 0) {
+      if (errno == EINTR) continue;
+      throw io_error("cannot write the file", path_, errno);
+    }
+    at += static_cast<std::uint64_t>(n);
+    bytes = bytes.subspan(static_cast<std::size_t>(n));
+  }
+}
+
 void AtomicFile::flush() {
   write_all(fd_, buffer_, path_);
   buffer_.clear();

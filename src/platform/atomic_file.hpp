@@ -21,6 +21,8 @@ class AtomicFile {
 
   void write(Bytes bytes);  ///< appends; buffered
   void write_zeros(std::uint64_t n);
+  /// Replaces bytes that were written before: at + bytes.size() ≤ offset().
+  void overwrite(std::uint64_t at, Bytes bytes);
   std::uint64_t offset() const noexcept { return offset_; }
   /// Flushes, syncs and renames. Nothing may be written afterwards.
   void commit();

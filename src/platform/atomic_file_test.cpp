@@ -75,6 +75,19 @@ TEST(AtomicFile, PiecesOfEverySizeArriveInOrder) {
   EXPECT_TRUE(content(target) == expected);
 }
 
+TEST(AtomicFile, OverwritesWhatWasWritten) {
+  const path target = testing::scratch() / "out";
+  AtomicFile file(target);
+  file.write(as_bytes("a header, "));
+  file.overwrite(2, as_bytes("HEAD"));  // still in the buffer
+  file.write(as_bytes("a body"));
+  file.overwrite(0, as_bytes("A"));  // long written
+  file.write(as_bytes(", an end"));
+  EXPECT_EQ(file.offset(), 24u);
+  file.commit();
+  EXPECT_EQ(content(target), "A HEADer, a body, an end");
+}
+
 TEST(AtomicFile, WithoutCommitTheOldFileStays) {
   const path folder = testing::scratch();
   const path target = folder / "out";

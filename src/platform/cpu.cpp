@@ -9,6 +9,7 @@
 #include <memory>
 #include <string_view>
 
+#include "base/checked.hpp"
 #include "platform/amx.hpp"
 #include "platform/cgroup.hpp"
 
@@ -129,6 +130,13 @@ CpuInfo read_cpu_info() {
 const CpuInfo& cpu_info() {
   static const CpuInfo info = read_cpu_info();
   return info;
+}
+
+std::uint64_t last_level_cache_bytes() {
+  const CpuInfo& cpu = cpu_info();
+  const auto last = std::ranges::max_element(cpu.caches, {}, &CpuCache::level);
+  if (last == cpu.caches.end()) return 0;
+  return last->bytes * ceil_div(cpu.logical_cores, std::max(1u, last->shared_by));
 }
 
 std::vector<std::string> feature_names(CpuFeatures features) {

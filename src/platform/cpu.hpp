@@ -45,6 +45,8 @@ struct CpuInfo {
 
 /// Read once per process.
 const CpuInfo& cpu_info();
+/// Bytes of the last level of cache that this process can reach; 0 when the system does not tell.
+std::uint64_t last_level_cache_bytes();
 /// The names of the set bits, in the order of the enum: "avx2", "avx512vnni", …
 std::vector<std::string> feature_names(CpuFeatures features);
 

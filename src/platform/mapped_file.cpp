@@ -138,4 +138,14 @@ void populate(Bytes part) noexcept {
 #endif
 }
 
+void unpopulate(Bytes part) noexcept {
+  if (part.empty()) return;
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto address = reinterpret_cast<std::uintptr_t>(part.data());
+  // Outward: a page of which half is left over can keep the 2 MiB around it mapped.
+  const std::uintptr_t begin = address / page * page;
+  const std::uintptr_t end = round_up(address + part.size(), page);
+  ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
+
 }  // namespace sterna

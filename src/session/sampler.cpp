@@ -133,13 +133,16 @@ struct Sampler::Impl {
   std::vector<float> logits;          ///< with bias and penalties
   std::vector<Candidate> candidates;  ///< the first `count` of them are in use
   std::size_t count = 0;
+  std::vector<TokenId> changed;  ///< ids whose logits bias or penalties change
 
   Impl(SamplingOptions wanted, std::size_t vocab)
       : options(std::move(wanted)),
         random(options.seed),
         window(penalises(options) ? options.penalty_window : 0, vocab),
         logits(vocab),
-        candidates(vocab) {}
+        candidates(vocab) {
+    changed.reserve(options.logit_bias.size() + (penalises(options) ? options.penalty_window : 0));
+  }
 
   void read(std::span<const float> in) {
     if (in.size() != logits.size()) {
@@ -294,6 +297,28 @@ TokenId Sampler::sample(std::span<const float> logits) {
   impl.keep_min_p();
   impl.keep_top_p(sum);
   return impl.draw();
+}
+
+std::optional<LogitsRead> Sampler::reads() const {
+  Impl& impl = *impl_;
+  const SamplingOptions& options = impl.options;
+  constexpr double kAnywhere = std::numeric_limits<double>::infinity();
+  LogitsRead reads{.top = 1, .below_best = kAnywhere, .always = {}};
+  if (options.temperature > 0) {
+    reads.top = static_cast<std::size_t>(options.top_k);
+    // top-p's share is of the sum over all candidates, also those that min-p drops. Without it a weight
+    // e^((logit − largest) / temperature) below min_p counts for nothing; a millionth more covers every
+    // rounding.
+    if (options.top_p >= 1 && options.min_p > 0) {
+      reads.below_best = double{options.temperature} * (1e-6 - std::log(double{options.min_p}) * (1 + 1e-6));
+    }
+    if (reads.top == 0 && reads.below_best == kAnywhere) return std::nullopt;
+  }
+  impl.changed.clear();
+  for (const auto& [id, bias] : options.logit_bias) impl.changed.push_back(id);
+  impl.window.for_each([&](TokenId id, std::int32_t) { impl.changed.push_back(id); });
+  reads.always = impl.changed;
+  return reads;
 }
 
 void Sampler::accept(TokenId token) {

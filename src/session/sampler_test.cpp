@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <deque>
+#include <functional>
 #include <limits>
 #include <map>
 #include <random>
@@ -285,6 +286,49 @@ TEST(Sampler, RefusesLogitsThatAreNoNumbers) {
     EXPECT_EQ(category_of([&] { sampler.accept(-1); }), ErrorCategory::InvalidArgument);
     EXPECT_EQ(sampler.sample(std::vector<float>{-kInfinity, -1, -kInfinity, -kInfinity}), 1);
   }
+}
+
+TEST(Sampler, DrawsTheSameFromTheLogitsThatItReads) {
+  constexpr std::size_t kVocab = 300;
+  std::mt19937 random(11);
+  std::size_t partial = 0;
+  for (unsigned seed = 0; seed < 400; ++seed) {
+    SamplingOptions options = plain(seed);
+    options.temperature = seed % 5 == 0 ? 0.0f : 0.3f * static_cast<float>(seed % 5);
+    options.top_k = static_cast<std::int32_t>(seed % 3) * 9;
+    options.top_p = seed % 2 ? 1.0f : 0.7f;
+    options.min_p = seed % 4 < 2 ? 0.0f : 0.1f;
+    if (seed % 7 < 3) options.repeat_penalty = 1.5f;
+    if (seed % 7 == 1) options.logit_bias = {{5, 2.0f}, {6, -kInfinity}, {5, -0.5f}};
+    Sampler whole(options, kVocab), part(options, kVocab);
+    for (int step = 0; step < 6; ++step) {
+      auto logits = random_logits(kVocab, 1000 * seed + static_cast<unsigned>(step));
+      for (std::size_t i = 0; i < 50; ++i) logits[i] = logits[i + 50];  // ties
+      auto read = logits;
+      if (const auto reads = part.reads()) {
+        ++partial;
+        std::vector<float> ranked;
+        const auto named = [&](std::size_t id) {
+          return std::ranges::find(reads->always, static_cast<TokenId>(id)) != reads->always.end();
+        };
+        for (std::size_t id = 0; id < kVocab; ++id) {
+          if (!named(id)) ranked.push_back(logits[id]);
+        }
+        std::ranges::sort(ranked, std::greater<>());
+        double least = double{ranked[0]} - reads->below_best;
+        if (reads->top > 0) least = std::max(least, double{ranked[reads->top - 1]});
+        for (std::size_t id = 0; id < kVocab; ++id) {
+          if (!named(id) && double{logits[id]} < least) read[id] = -kInfinity;
+        }
+      }
+      const TokenId expected = whole.sample(logits);
+      ASSERT_EQ(part.sample(read), expected) << "seed " << seed;
+      whole.accept(expected);
+      part.accept(expected);
+    }
+  }
+  EXPECT_GT(partial, 1500u);
+  EXPECT_FALSE(Sampler(plain(), 8).reads());  // every token may be drawn
 }
 
 TEST(Sampler, CheckNamesTheOption) {

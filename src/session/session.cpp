@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <mutex>
 #include <optional>
 
 #include "base/clock.hpp"
@@ -10,6 +11,7 @@
 #include "platform/thread_pool.hpp"
 #include "session/ngram_draft.hpp"
 #include "session/stop_text.hpp"
+#include "sterna/cleanup.hpp"
 #include "sterna/error.hpp"
 
 namespace sterna {
@@ -64,10 +66,20 @@ struct Session::Impl {
       : model(std::move(m)),
         options(resolved(o, model->config())),
         pool(options.threads),
-        forward(model->config(), model->impl().weights, model->impl().kernels, pool,
+        forward(model->config(), model->impl().weights, model->impl().dispatch, pool,
                 {.context = options.context, .batch = options.batch, .kv = options.kv}),
         logits(model->config().vocab) {
     tokens.reserve(options.context);
+    reclaimable = ReclaimRegistry::process().add({.name = "session"}, [this](PressureLevel) -> std::uint64_t {
+      const std::unique_lock lock(working, std::try_to_lock);
+      return lock ? forward.release_unused(static_cast<std::uint32_t>(tokens.size() + guessed)) : 0;
+    });
+  }
+
+  /// Held by whoever uses the cache and the working memory.
+  std::unique_lock<std::mutex> begin_work() {
+    reclaimable.touch();
+    return std::unique_lock(working);
   }
 
   void check_ids(std::span<const TokenId> ids) const {
@@ -112,6 +124,7 @@ struct Session::Impl {
         throw Error(ErrorCategory::Cancelled, "cancelled");
       }
       tokens.insert(tokens.end(), part.begin(), part.end());
+      guessed = 0;
       last_in_batch = part.size() - 1;
       if (all) forward.logits(0, part.size(), all + at * logits.size());
     }
@@ -119,6 +132,7 @@ struct Session::Impl {
 
   std::span<const float> evaluate(std::span<const TokenId> ids) {
     check_ids(ids);
+    const auto work = begin_work();
     make_room(ids.size());
     append(ids, nullptr);
     forward.logits(last_in_batch, 1, logits.data());
@@ -128,6 +142,7 @@ struct Session::Impl {
   /// evaluate for a drawn token, of which `left` more may be drawn. Positions of the cache behind `tokens`
   /// hold guesses: the next becomes a token when it is drawn, and any other token is written over it.
   std::span<const float> evaluate_ahead(TokenId id, std::size_t left, Ahead& ahead, GenerateResult& result) {
+    const auto work = begin_work();
     ahead.draft.push(id);
     std::vector<TokenId>& batch = ahead.batch;
     if (ahead.row + 1 < batch.size() && batch[ahead.row + 1] == id) {
@@ -149,8 +164,24 @@ struct Session::Impl {
       ahead.row = 0;
     }
     tokens.push_back(id);
+    guessed = batch.size() - 1 - ahead.row;
     last_in_batch = ahead.row;
     return std::span(ahead.logits).subspan(ahead.row * logits.size(), logits.size());
+  }
+
+  /// The same for a sampler, which may not need every logit: of those that it does not read any may be
+  /// −infinity.
+  std::span<const float> evaluate(std::span<const TokenId> ids, const Sampler& sampler) {
+    const auto reads = sampler.reads();
+    if (!reads) return evaluate(ids);
+    check_ids(ids);
+    const auto work = begin_work();
+    make_room(ids.size());
+    append(ids, nullptr);
+    forward.logits(last_in_batch,
+                   {.top = reads->top, .below_best = reads->below_best, .always = reads->always},
+                   logits.data());
+    return logits;
   }
 
   std::shared_ptr<const Model> model;
@@ -160,8 +191,11 @@ struct Session::Impl {
   std::vector<float> logits;
   std::vector<TokenId> tokens;  ///< in the cache
   std::size_t last_in_batch = 0;
+  std::size_t guessed = 0;  ///< positions of the cache behind `tokens` that hold guesses
+  std::mutex working;
   std::atomic<bool> cancelled{false};
   static_assert(std::atomic<bool>::is_always_lock_free);  // cancel() may be called from a signal handler
+  ReclaimHandle reclaimable;                              ///< the last: ends before what it gives back
 };
 
 Session::Session(std::shared_ptr<const Model> model, const SessionOptions& options)
@@ -179,6 +213,7 @@ std::uint32_t Session::position() const noexcept {
   return static_cast<std::uint32_t>(impl_->tokens.size());
 }
 void Session::reset() noexcept {
+  const auto work = impl_->begin_work();
   impl_->tokens.clear();
 }
 std::uint64_t Session::cache_bytes() const noexcept {
@@ -186,6 +221,10 @@ std::uint64_t Session::cache_bytes() const noexcept {
 }
 std::uint64_t Session::working_bytes() const noexcept {
   return impl_->forward.working_bytes();
+}
+HeadUse Session::head_use() const noexcept {
+  const HeadStatistics statistics = impl_->forward.head_statistics();
+  return {statistics.tokens, statistics.screened, statistics.rows};
 }
 void Session::cancel() noexcept {
   impl_->cancelled.store(true, std::memory_order_relaxed);
@@ -197,6 +236,7 @@ void Session::rewind(std::uint32_t position) {
                 {{"found", std::to_string(position)},
                  {"expected", "at most " + std::to_string(impl_->tokens.size())}});
   }
+  const auto work = impl_->begin_work();
   impl_->tokens.resize(position);
 }
 
@@ -213,6 +253,7 @@ void Session::evaluate_all(std::span<const TokenId> tokens, std::span<float> out
                 {{"found", std::to_string(out.size())},
                  {"expected", std::to_string(tokens.size() * impl_->logits.size())}});
   }
+  const auto work = impl_->begin_work();
   impl_->make_room(tokens.size());
   impl_->append(tokens, out.data());
 }
@@ -282,7 +323,7 @@ GenerateResult Session::generate(std::span<const TokenId> prompt, const Generate
       // so no room.
       const std::uint32_t left = options.max_tokens - n - 1;
       if (left > 0 || impl.has_room(1)) {
-        logits = ahead ? impl.evaluate_ahead(id, left, *ahead, result) : impl.evaluate({&id, 1});
+        logits = ahead ? impl.evaluate_ahead(id, left, *ahead, result) : impl.evaluate({&id, 1}, sampler);
       }
       result.generate_seconds = clock.seconds();
       if (stop.stopped()) {

@@ -9,8 +9,4 @@ namespace sterna {
 /// unless they are the same elements in the same order.
 void copy_elements(const Tensor& from, const Tensor& to);
 
-/// Copies of packed elements: plain to packed, and packed to I8 (U4: U8), both contiguous, of equal size.
-void pack_elements(const Tensor& from, const Tensor& to);
-void unpack_elements(const Tensor& from, const Tensor& to);
-
 }  // namespace sterna

@@ -1,13 +1,9 @@
-// The packed dtypes: integers of a few bits, several per byte.
+#include "tensor/packed.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <string>
-
-#include "sterna/error.hpp"
-#include "tensor/copy.hpp"
-#include "tensor/element.hpp"
-#include "tensor/visit_dtype.hpp"
+#include <cstddef>
 
 namespace sterna {
 namespace {
@@ -42,56 +38,46 @@ constexpr std::array kPacked{
            [](int d) noexcept { return 2 * d - 1; }},
 };
 
-const Packed& packed(DType dtype, std::string_view operation) {
-  const auto* row = std::ranges::find(kPacked, dtype, &Packed::dtype);
-  if (row == kPacked.end()) refuse_dtype(operation, dtype);
-  return *row;
+const Packed& row_of(DType dtype) noexcept {
+  return *std::ranges::find(kPacked, dtype, &Packed::dtype);
 }
 
 }  // namespace
 
-void pack_elements(const Tensor& from, const Tensor& to) {
-  const Packed& row = packed(to.dtype(), "pack");
-  const std::int64_t size = from.size();
-  if (size == 0) return;
-  auto* out = reinterpret_cast<std::uint8_t*>(to.mutable_raw());
-  visit_dtype(from.dtype(), "pack", [&]<class T>(std::type_identity<T>) {
-    const T* in = from.data<T>();
-    for (std::int64_t i = 0; i < size; i += row.per_byte) {
-      int byte = 0;
-      for (int j = static_cast<int>(std::min<std::int64_t>(row.per_byte, size - i)) - 1; j >= 0; --j) {
-        const auto value = convert_element<double>(in[i + j]);
-        const double held = std::isnan(value) ? 0 : std::clamp<double>(value, row.lowest, row.highest);
-        // Truncated like every conversion to integers, except that every negative number has Binary1's sign.
-        const int digit = row.digit(row.base == 2 && held < 0 ? -1 : static_cast<int>(held));
-        byte = byte * row.base + digit;
-      }
-      out[i / row.per_byte] = static_cast<std::uint8_t>(byte);
-    }
-  });
+DType unpacked_dtype(DType packed) noexcept {
+  return packed == DType::U4 ? DType::U8 : DType::I8;
 }
 
-void unpack_elements(const Tensor& from, const Tensor& to) {
-  const Packed& row = packed(from.dtype(), "unpack");
-  const std::int64_t size = from.size();
-  if (size == 0) return;
-  const auto* in = reinterpret_cast<const std::uint8_t*>(from.raw());
-  auto* out = reinterpret_cast<std::int8_t*>(to.mutable_raw());  // values of U4 are the same bits
-  for (std::int64_t i = 0; i < size; i += row.per_byte) {
-    int byte = in[i / row.per_byte];
-    const auto count = std::min<std::int64_t>(row.per_byte, size - i);
+void pack(DType dtype, const double* in, std::byte* out, std::int64_t n, bool nearest) {
+  const Packed& row = row_of(dtype);
+  const bool sign = row.base == 2;  // every negative number has its sign, however small
+  for (std::int64_t i = 0; i < n; i += row.per_byte) {
+    int byte = 0;
+    for (int j = static_cast<int>(std::min<std::int64_t>(row.per_byte, n - i)) - 1; j >= 0; --j) {
+      const double value = in[i + j];
+      double held = std::isnan(value) ? 0 : std::clamp<double>(value, row.lowest, row.highest);
+      if (sign) held = held < 0 ? -1 : 1;
+      if (nearest) held = std::nearbyint(held);
+      byte = byte * row.base + row.digit(static_cast<int>(held));
+    }
+    out[i / row.per_byte] = static_cast<std::byte>(byte);
+  }
+}
+
+std::int64_t unpack(DType dtype, const std::byte* in, std::byte* out, std::int64_t n) {
+  const Packed& row = row_of(dtype);
+  for (std::int64_t i = 0; i < n; i += row.per_byte) {
+    const int whole = static_cast<int>(in[i / row.per_byte]);
+    if (row.base == 3 && whole > 242) return i;
+    int byte = whole;
+    const auto count = std::min<std::int64_t>(row.per_byte, n - i);
     for (std::int64_t j = 0; j < count; ++j, byte /= row.base) {
       const int value = row.value(byte % row.base);
-      if (value > row.highest || (row.base == 3 && in[i / row.per_byte] > 242)) {
-        throw Error(ErrorCategory::Format, "a byte holds no value of its dtype",
-                    {{"operation", "unpack"},
-                     {"dtype", std::string(name(row.dtype))},
-                     {"element", std::to_string(i + j)},
-                     {"found", std::to_string(in[i / row.per_byte])}});
-      }
-      out[i + j] = static_cast<std::int8_t>(value);
+      if (value > row.highest) return i + j;
+      out[i + j] = static_cast<std::byte>(value);  // values of U4 are the same bits as of I8
     }
   }
+  return n;
 }
 
 }  // namespace sterna

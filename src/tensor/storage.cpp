@@ -1,7 +1,7 @@
 #include <utility>
 
-#include "memory/aligned_buffer.hpp"
 #include "sterna/error.hpp"
+#include "sterna/memory.hpp"
 #include "sterna/tensor.hpp"
 
 namespace sterna {
@@ -19,11 +19,20 @@ Storage::~Storage() {
   if (release_) release_();
 }
 
-std::shared_ptr<Storage> Storage::allocate(std::size_t bytes, Device device) {
-  auto buffer = std::make_shared<AlignedBuffer>(bytes);
-  std::byte* data = buffer->data();
-  return std::make_shared<Storage>(
-      Key{}, data, bytes, [buffer = std::move(buffer)] {}, true, Owner::Pool, device);
+std::shared_ptr<Storage> Storage::allocate(std::size_t bytes, Device device, bool zeroed) {
+  MemoryPool& pool = default_pool(device);
+  // First the object, then its bytes: whichever fails, nothing is lost.
+  auto storage =
+      std::make_shared<Storage>(Key{}, nullptr, bytes, std::function<void()>{}, true, Owner::Pool, device);
+  if (bytes == 0) return storage;
+  constexpr auto kTag = MemoryTag::Tensor;
+  void* const data = zeroed ? pool.allocate_zeroed(bytes, MemoryPool::kAlignment, kTag)
+                            : pool.allocate(bytes, MemoryPool::kAlignment, kTag);
+  storage->data_ = static_cast<std::byte*>(data);
+  storage->release_ = [&pool, data] {
+    pool.deallocate(data);
+  };  // two pointers: std::function holds them itself
+  return storage;
 }
 
 std::shared_ptr<Storage> Storage::borrow(void* data, std::size_t bytes, std::function<void()> release,

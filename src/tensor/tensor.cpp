@@ -7,29 +7,14 @@
 #include "base/checked.hpp"
 #include "sterna/error.hpp"
 #include "tensor/axis.hpp"
+#include "tensor/conversion/counters.hpp"
+#include "tensor/conversion/row_conversion.hpp"
 #include "tensor/copy.hpp"
 #include "tensor/element.hpp"
+#include "tensor/extent.hpp"
 #include "tensor/visit_dtype.hpp"
 
 namespace sterna {
-namespace {
-
-/// Offsets of the lowest and the highest element from the first; there is at least one. Nothing on overflow.
-std::optional<std::pair<std::int64_t, std::int64_t>> extent(const Shape& shape, const Strides& strides) {
-  std::int64_t low = 0;
-  std::int64_t high = 0;
-  for (std::size_t k = 0; k < shape.size(); ++k) {
-    const auto reach = checked_mul(shape[k] - 1, strides[k]);
-    if (!reach) return std::nullopt;
-    const auto sum = checked_add(*reach < 0 ? low : high, *reach);
-    if (!sum) return std::nullopt;
-    (*reach < 0 ? low : high) = *sum;
-  }
-  return std::pair{low, high};
-}
-
-}  // namespace
-
 DType Scalar::dtype() const noexcept {
   constexpr DType kTypes[] = {DType::Bool, DType::I64, DType::U64, DType::F64};
   return kTypes[value_.index()];
@@ -107,9 +92,9 @@ Tensor Tensor::empty(const Shape& shape, DType dtype, Device device) {
 
 Tensor Tensor::zeros(const Shape& shape, DType dtype, Device device) {
   if (!info(dtype).is_plain()) return full(shape, 0, dtype);
-  Tensor tensor = empty(shape, dtype, device);
-  if (tensor.size_ > 0) std::memset(tensor.mutable_raw(), 0, tensor.bytes());
-  return tensor;
+  const auto bytes = tensor_bytes(dtype, shape);
+  if (!bytes || *bytes == 0) return empty(shape, dtype, device);  // an error, or nothing to clear
+  return {Storage::allocate(*bytes, device, true), dtype, shape, contiguous_strides(shape)};
 }
 
 Tensor Tensor::ones(const Shape& shape, DType dtype) {
@@ -320,20 +305,14 @@ Tensor Tensor::clone() const {
 }
 
 Tensor Tensor::to(DType dtype) const {
-  if (dtype == dtype_) return *this;
-  if (info(dtype_).kind == DTypeKind::Packed) {
-    Tensor plain = empty(shape_, dtype_ == DType::U4 ? DType::U8 : DType::I8);
-    unpack_elements(*this, plain);
-    return plain.to(dtype);
+  if (dtype == dtype_) {
+    count_conversion(ConversionStrategy::ZeroCopy, bytes());
+    return *this;
   }
-  require_plain("to", dtype_);
-  Tensor result = empty(shape_, dtype, device());
-  if (info(dtype).kind == DTypeKind::Packed) {
-    pack_elements(contiguous(), result);
-  } else {
-    require_plain("to", dtype);
-    copy_elements(*this, result);
-  }
+  const RowConversion conversion("to", dtype_, dtype);
+  const Tensor result = empty(shape_, dtype, device());
+  convert_elements(*this, result, conversion);
+  count_conversion(ConversionStrategy::Standard, result.bytes());
   return result;
 }
 
@@ -365,8 +344,8 @@ void Tensor::assign(const Tensor& value) const {
 void Tensor::fill(Scalar value) const {
   if (size_ == 0) return;
   if (info(dtype_).kind == DTypeKind::Packed) {
-    pack_elements(full(shape_, value), *this);
-    return;
+    const Tensor plain = full(shape_, value);
+    return convert_elements(plain, *this, RowConversion("fill", plain.dtype(), dtype_));
   }
   require_plain("fill", dtype_);
   Tensor one = empty({}, dtype_);

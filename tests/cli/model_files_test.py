@@ -143,6 +143,11 @@ class Synth(ProgramTest):
         self.assertEqual(self.files(), [])
 
 
+def steady(devices: dict) -> dict:
+    """What does not change from one run to the next: all but how full the memory is."""
+    return {key: value for key, value in devices.items() if key != "memory_pressure"}
+
+
 class Devices(ProgramTest):
     def test_the_report(self):
         report = self.json("devices")
@@ -159,8 +164,56 @@ class Devices(ProgramTest):
     def test_a_kernel_can_be_asked_for(self):
         report = self.json("devices", "--kernel", "generic")
         self.assertEqual({p["kernel"] for p in report["packings"] if p["packing"] == "i2_s"}, {"i2_s-generic"})
-        self.assertEqual(report, self.json("devices", STERNA_KERNEL="generic"))
+        self.assertEqual(steady(report), steady(self.json("devices", STERNA_KERNEL="generic")))
         self.fails("devices", "--kernel", "nonsense", says="nonsense")
+
+    def test_the_backends(self):
+        report = self.json("devices")
+        backends = {backend["name"]: backend for backend in report["backends"]}
+        self.assertEqual((backends["simd"]["priority"], backends["scalar"]["priority"]), (60, 40))
+        self.assertTrue(backends["scalar"]["available"])
+        best = max((b for b in backends.values() if b["available"]), key=lambda b: b["priority"])
+        self.assertEqual({(c["backend"], c["variant"]) for c in report["choices"]}, {(best["name"], best["variants"][0])})
+        self.assertEqual({c["operation"] for c in report["choices"]},
+                         {"ternary", "dense", "attention", "elementwise", "reduction", "quantize"})
+        text = self.ok("devices")
+        self.assertRegex(text, r"(?m)^scalar +40 +generic .*available$")
+        self.assertRegex(text, rf"(?m)^attention +any +{best['name']}/{best['variants'][0]} +priority {best['priority']}$")
+
+    def test_a_backend_can_be_asked_for(self):
+        report = self.json("devices", "--backend", "scalar")
+        self.assertEqual({(c["backend"], c["why"]) for c in report["choices"]}, {("scalar", "asked for")})
+        self.assertEqual(steady(report), steady(self.json("devices", STERNA_BACKEND="scalar")))
+        self.assertEqual({p["kernel"] for p in report["packings"] if p["packing"] == "i2_s"}, {"i2_s-generic"})
+        self.fails("devices", "--backend", "nonsense", says="simd scalar highest-priority")
+        self.fails("run", "-p", "a", "--backend", "nonsense", says="simd scalar highest-priority")
+        self.fails("run", "-p", "a", says="nonsense", STERNA_BACKEND="nonsense")
+        if self.json("devices")["backends"][0]["available"]:
+            self.fails("devices", "--backend", "simd", "--kernel", "generic", says="another backend's")
+
+    def test_strategies_measure_once_and_remember(self):
+        cache = {"XDG_CACHE_HOME": str(self.folder)}
+        first = self.json("devices", "--backend", "best-performance", **cache)["choices"]
+        again = self.json("devices", "--backend", "best-performance", **cache)["choices"]
+        if all(choice["why"] == "the only candidate" for choice in first):
+            self.skipTest("one set of kernels runs here")
+        self.assertEqual({choice["why"].split(":")[0] for choice in first}, {"measured"})
+        self.assertEqual({choice["why"].split(":")[0] for choice in again}, {"remembered"})
+        self.assertEqual([c["variant"] for c in first], [c["variant"] for c in again])
+        (self.folder / "sterna" / "backends").write_bytes(b"sterna choices 1\n\xff\x00\t\n")
+        damaged = self.json("devices", "--backend", "low-latency", **cache)["choices"]
+        self.assertTrue(damaged[0]["why"].startswith("measured"), "one token is asked for every batch, so others remember")
+
+    def test_capabilities_are_measured_on_request(self):
+        cache = {"XDG_CACHE_HOME": str(self.folder)}
+        keys = ("read_bytes_per_second", "integer_ops_per_second", "float_ops_per_second")
+        self.assertFalse(any(key in b for b in self.json("devices", **cache)["backends"] for key in keys))
+        self.assertIn("--measure", self.ok("devices", **cache))
+        measured = self.json("devices", "--measure", **cache)["backends"]
+        for backend in measured:
+            self.assertTrue(not backend["available"] or all(backend[key] > 1e6 for key in keys), backend)
+        self.assertEqual(self.json("devices", **cache)["backends"], measured)
+        self.assertRegex(self.ok("devices", **cache), r"(?m)^scalar +40 +generic +[\d.]+ GB/s +[\d.]+ Gop/s +[\d.]+ Gop/s +available$")
 
     def test_a_damaged_memory_of_packings_is_none(self):
         (self.folder / "sterna").mkdir()
@@ -169,7 +222,7 @@ class Devices(ProgramTest):
 
     def test_the_text(self):
         text = self.ok("devices")
-        for word in ("processor", "cores", "memory", "i2_s", "chosen"):
+        for word in ("processor", "scalar", "cores", "memory", "i2_s", "chosen"):
             self.assertIn(word, text)
 
 

@@ -1,6 +1,6 @@
 // Writes what a model computes to standard output, as bytes: the logits of a prompt read in one batch, and
-// those of every token of a greedy answer. The kernel that computed them goes to standard error. Compiled for
-// two processors, it must write the same.
+// those of every token of a greedy answer; then random numbers of each kind. The kernel that computed them
+// goes to standard error. Compiled for two processors, it must write the same.
 //
 //   same_bits MODEL
 #include <algorithm>
@@ -40,6 +40,12 @@ int main(int argc, char** argv) {
       last = session.evaluate({&best, 1});
       write(last);
     }
+    sterna::Random random(1);
+    write(random.uniform({1000}).to_vector<float>());
+    write(random.normal({100000}).to_vector<float>());
+    write(random.integers({1000}, -1000000, 1000000).to(sterna::DType::F32).to_vector<float>());
+    write(
+        random.choice(1000, {500}, false, random.uniform({1000})).to(sterna::DType::F32).to_vector<float>());
     const auto kernel = sterna::select_ternary_kernel(sterna::DType::I2_S)->name;
     std::fprintf(stderr, "%.*s\n", static_cast<int>(kernel.size()), kernel.data());
   } catch (const sterna::Error& error) {

@@ -10,6 +10,7 @@
 #include "sterna/session.hpp"
 #include "support/allocations.hpp"
 #include "support/paths.hpp"
+#include "support/variable.hpp"
 
 namespace sterna {
 namespace {
@@ -49,6 +50,29 @@ TEST(Determinism, ThreadsAndBatchChangeNoBit) {
       }
     }
   }
+}
+
+TEST(Determinism, NoBackendAndNoStrategyChangesABit) {
+  const testing::Variable cache("XDG_CACHE_HOME", testing::scratch().c_str());
+  const auto path = testing::fixture("llama3-rope-scaling");
+  const auto expected = logits_of(Model::load(path, {.kernel = "generic"}), {.context = 64, .batch = 64}, 50);
+  std::vector<std::string> names{"scalar"};
+  if (backends().front().available) names.push_back("simd");
+  for (const StrategyInfo& strategy : backend_strategies()) names.push_back(strategy.name);
+  for (const std::string& name : names) {
+    const auto model = Model::load(path, {.backend = name, .threads = 2});
+    for (const std::uint32_t batch : {1u, 5u, 64u}) {  // every class of batches
+      EXPECT_TRUE(same_bits(expected, logits_of(model, {.context = 64, .batch = batch, .threads = 2}, 50)))
+          << name << ", batch " << batch;
+    }
+  }
+}
+
+TEST(Determinism, AForcedBackendRunsTheModel) {
+  const auto model = Model::load(testing::fixture("llama3-rope-scaling"), {.backend = "scalar"});
+  for (const BackendChoice& choice : model->backends()) EXPECT_EQ(choice.backend, "scalar");
+  for (const std::string& kernel : model->kernels()) EXPECT_TRUE(kernel.ends_with("generic")) << kernel;
+  EXPECT_THROW(Model::load(testing::fixture("llama3-rope-scaling"), {.backend = "vax"}), Error);
 }
 
 TEST(Determinism, SplittingALongContextChangesNoBit) {

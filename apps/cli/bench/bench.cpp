@@ -8,7 +8,9 @@
 #include <map>
 #include <utility>
 
+#include "backend/cpu/read_bandwidth.hpp"
 #include "bench/rates.hpp"
+#include "platform/thread_pool.hpp"
 #include "sterna/error.hpp"
 
 namespace sterna::cli {

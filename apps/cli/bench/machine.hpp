@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "bench/read_bandwidth.hpp"
+#include "backend/cpu/read_bandwidth.hpp"
 #include "kernels/peak_table.hpp"
 #include "platform/thread_pool.hpp"
 

@@ -39,9 +39,12 @@ Evaluations evaluations_of(const BenchResult& test, std::uint32_t batch) {
 }
 
 /// What bounds the arithmetic of a product.
-const PeakProbe* peak_of(const Matrix& matrix, std::string_view float_isa, std::size_t tokens) {
-  if (matrix.ternary != nullptr) return find_peak(matrix.ternary->isa, Operand::Int8, tokens);
-  return find_peak(float_isa, takes_codes16(matrix.dtype) ? Operand::Int16 : Operand::Float, tokens);
+const PeakProbe* peak_of(const Matrix& matrix, const Dispatch& dispatch, std::size_t tokens) {
+  if (matrix.ternary) {
+    return find_peak(dispatch.variant(Operation::Ternary, matrix.dtype, tokens), Operand::Int8, tokens);
+  }
+  return find_peak(dispatch.variant(Operation::Dense, matrix.dtype, tokens),
+                   takes_codes16(matrix.dtype) ? Operand::Int16 : Operand::Float, tokens);
 }
 
 /// What the terms of a floor are reckoned with.
@@ -55,7 +58,7 @@ struct Context {
 void add_product(FloorTerm& term, const Context& context, const Matrix& matrix, std::size_t tokens,
                  std::size_t at_once, std::size_t reads) {
   const double operations = 2.0 * static_cast<double>(matrix.rows * matrix.cols * tokens);
-  term.peak = peak_of(matrix, context.model.kernels.isa, at_once);
+  term.peak = peak_of(matrix, context.model.dispatch, at_once);
   term.operations += operations;
   term.arithmetic_seconds += operations / context.machine.peak(*term.peak, context.threads);
   term.bytes += static_cast<double>(matrix.rows * matrix.stride * reads);
@@ -70,8 +73,9 @@ FloorTerm attention_of(const Context& context, const ModelConfig& config, const 
                                                                  : 2,
                                                integers);
   FloorTerm term{.name = "attention"};
-  term.peak = find_peak(context.model.kernels.isa, integers ? Operand::Int16 : Operand::Float,
-                        evaluations.tokens_at_once);
+  term.peak =
+      find_peak(context.model.dispatch.variant(Operation::Attention, DType::F32, evaluations.tokens_at_once),
+                integers ? Operand::Int16 : Operand::Float, evaluations.tokens_at_once);
   term.operations = 4.0 * config.layers * config.heads * config.head_dim * evaluations.positions;
   term.arithmetic_seconds = term.operations / context.machine.peak(*term.peak, context.threads);
   term.bytes = evaluations.positions_read * config.layers * config.kv_heads *

@@ -61,7 +61,7 @@ int run_model(Args& args) {
 int run_kernels(const Args& args) {
   KernelBenchOptions options = args.quick ? KernelBenchOptions::quick() : KernelBenchOptions{};
   options.threads = args.bench.threads;
-  options.filter = args.model.kernel;
+  options.filter = args.model.backend.kernel;
   if (args.bench.repetitions != 0) options.repetitions = args.bench.repetitions;
   KernelReport report;
   {

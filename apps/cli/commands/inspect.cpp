@@ -18,8 +18,7 @@ Action setup_inspect(CLI::App& app) {
   app.add_flag("--metadata", args->metadata, "Show the GGUF metadata too (long lists cut)");
   app.add_flag("--no-load", args->no_load, "Read the files only; do not try to load the model");
   add_i2s_group_option(app, args->i2s_group);
-  app.add_option("--kernel", args->kernel, "Load for this kernel or instruction set (the fastest)")
-      ->option_text("NAME");
+  add_backend_options(app, args->backend);
   add_pack_option(app, args->pack);
   add_json_flag(app, *json);
   app.footer(

@@ -7,11 +7,11 @@
 
 #include "base/bytes.hpp"
 #include "command.hpp"
+#include "format/npy/header.hpp"
 #include "platform/atomic_file.hpp"
 #include "sterna/error.hpp"
 #include "sterna/session.hpp"
 #include "support/interrupt.hpp"
-#include "support/npy.hpp"
 #include "support/options.hpp"
 #include "support/output.hpp"
 #include "support/progress.hpp"
@@ -68,8 +68,9 @@ int run(const Args& args) {
       std::min<std::uint64_t>(std::max<std::uint64_t>(length, 2), model->config().context));
   Session session(model, options);
   AtomicFile out(args.output);
-  const std::uint64_t shape[] = {lists.size(), length, vocab};
-  out.write(as_bytes(npy_header(shape)));
+  const Shape shape{static_cast<std::int64_t>(lists.size()), static_cast<std::int64_t>(length),
+                    static_cast<std::int64_t>(vocab)};
+  out.write(as_bytes(npy::make_header(DType::F32, shape)));
   {
     const InterruptGuard guard(&session);
     ProgressBar bar;
@@ -83,7 +84,7 @@ int run(const Args& args) {
   if (args.json) {
     write_json({{"model", model_path(args.model)},
                 {"output", args.output},
-                {"shape", shape},
+                {"shape", std::vector<std::int64_t>(shape.begin(), shape.end())},
                 {"dtype", "float32"},
                 {"bytes", out.offset()}});
   } else {

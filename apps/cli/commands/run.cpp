@@ -50,6 +50,11 @@ void write_statistics(const Report& report, const Model& model, const Session& s
              fmt::format("{} tokens/s, ended by {}", format_rate(generation_rate(result)),
                          to_string(result.stop))});
   if (result.drafted > 0) table.add({"draft", "", "", guesses_text(result.drafted, result.accepted)});
+  if (const HeadUse head = session.head_use(); head.screened > 0) {
+    const double rows = static_cast<double>(head.rows) / static_cast<double>(head.screened);
+    table.add({"head", "", fmt::format("{} screened", head.screened),
+               fmt::format("{:.1f} % of its rows each", 100 * rows / model.config().vocab)});
+  }
   table.add(
       {"memory", format_bytes(peak_resident_bytes()), "at most",
        fmt::format("{} cache of {} tokens", format_bytes(session.cache_bytes()), session.options().context)});
@@ -81,6 +86,8 @@ void write_report(const Report& report, const Args& args, const Model& model, co
               {"tokens_per_second", generation_rate(result)},
               {"drafted_tokens", result.drafted},
               {"accepted_tokens", result.accepted},
+              {"head_tokens_screened", session.head_use().screened},
+              {"head_rows_computed", session.head_use().rows},
               {"memory_bytes", peak_resident_bytes()},
               {"cache_bytes", session.cache_bytes()},
               {"working_bytes", session.working_bytes()}});

@@ -157,7 +157,7 @@ void add_model(const InspectArgs& args, Json& report) {
   ModelArgs model_args;
   model_args.path = args.path;
   model_args.i2s_group = args.i2s_group;
-  model_args.kernel = args.kernel;
+  model_args.backend = args.backend;
   model_args.pack = args.pack;
   try {
     const auto model = load_model(model_args);

@@ -6,13 +6,14 @@
 #include <string>
 
 #include "sterna/model.hpp"
+#include "support/options.hpp"
 
 namespace sterna::cli {
 
 struct InspectArgs {
   std::string path;
   std::uint32_t i2s_group = 0;
-  std::string kernel;
+  BackendArgs backend;
   Pack pack = Pack::File;
   bool no_load = false;
   bool metadata = false;

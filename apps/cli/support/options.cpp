@@ -46,6 +46,17 @@ void add_i2s_group_option(CLI::App& app, std::uint32_t& group) {
       ->group(kModel);
 }
 
+void add_backend_options(CLI::App& app, BackendArgs& args) {
+  app.add_option("--backend", args.backend,
+                 "Backend to compute with, or how to choose one for each operation, as `sterna devices`\n"
+                 "lists them (highest-priority)")
+      ->option_text("NAME")
+      ->group(kModel);
+  app.add_option("--kernel", args.kernel, "Kernel or instruction set to use, as `sterna devices` lists them")
+      ->option_text("NAME")
+      ->group(kModel);
+}
+
 void add_pack_option(CLI::App& app, Pack& pack) {
   app.add_option_function<std::string>(
          "--pack", [&pack](const std::string& name) { pack = kPacks.at(name); },
@@ -70,11 +81,12 @@ void add_model_options(CLI::App& app, ModelArgs& args, ThreadsOption threads) {
   app.add_flag("--no-mmap", args.no_mmap, "Read the file into memory instead of mapping it")->group(kModel);
   app.add_flag("--mlock", args.mlock, "Keep the weights in physical memory")->group(kModel);
   add_i2s_group_option(app, args.i2s_group);
-  app.add_option("--kernel", args.kernel,
-                 "Kernel or instruction set to use, as `sterna devices` lists them (the fastest)")
-      ->option_text("NAME")
-      ->group(kModel);
+  add_backend_options(app, args.backend);
   add_pack_option(app, args.pack);
+  app.add_flag(
+         "--head-screen", args.head_screen,
+         "Generate with the rows of the head alone that a 4-bit copy of it cannot exclude: the same text")
+      ->group(kModel);
 }
 
 std::string model_path(const ModelArgs& args) {
@@ -87,8 +99,10 @@ std::shared_ptr<const Model> load_model(const ModelArgs& args) {
   options.map = !args.no_mmap;
   options.lock = args.mlock;
   options.i2s_group = args.i2s_group;
-  options.kernel = args.kernel;
+  options.backend = args.backend.backend;
+  options.kernel = args.backend.kernel;
   options.pack = args.pack;
+  options.screen_head = args.head_screen;
   options.threads = args.threads;
   options.progress = bar.callback("loading");
   return Model::load(model_path(args), options);

@@ -17,14 +17,21 @@ class App;
 
 namespace sterna::cli {
 
+/// What computes.
+struct BackendArgs {
+  std::string backend;
+  std::string kernel;
+};
+
 /// Where a model is and how it is loaded.
 struct ModelArgs {
   std::string path;
   bool no_mmap = false;
   bool mlock = false;
   std::uint32_t i2s_group = 0;
-  std::string kernel;
+  BackendArgs backend;
   Pack pack = Pack::File;
+  bool head_screen = false;
   unsigned threads = 0;
 };
 
@@ -33,6 +40,8 @@ enum class ThreadsOption : bool { Include, Leave };
 void add_model_options(CLI::App& app, ModelArgs& args, ThreadsOption threads = ThreadsOption::Include);
 /// -t alone, for commands without a model to run.
 void add_threads_option(CLI::App& app, unsigned& threads);
+/// --backend and --kernel
+void add_backend_options(CLI::App& app, BackendArgs& args);
 void add_pack_option(CLI::App& app, Pack& pack);
 void add_i2s_group_option(CLI::App& app, std::uint32_t& group);
 void add_json_flag(CLI::App& app, bool& json);

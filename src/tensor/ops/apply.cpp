@@ -8,6 +8,7 @@
 #include "base/checked.hpp"
 #include "tensor/ops/convert.hpp"
 #include "tensor/ops/iterate.hpp"
+#include "tensor/ops/level.hpp"
 #include "tensor/ops/promote.hpp"
 
 namespace sterna::ops {
@@ -136,7 +137,7 @@ Strides strides_in(const Tensor& tensor, std::size_t rank) {
 void run(const OpRow& row, std::span<const Operand* const> operands, const Types& types,
          const Tensor& target) {
   if (target.size() == 0) return;
-  const Loop loop = row.loops[static_cast<std::size_t>(types.computed)];
+  const Loop loop = loops_of(row)[static_cast<std::size_t>(types.computed)];
   const std::size_t rank = target.rank();
   std::array<std::array<std::byte, 8>, kMaxOperands> numbers;
   std::array<Input, kMaxOperands> inputs;

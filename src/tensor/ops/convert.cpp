@@ -5,6 +5,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "tensor/element.hpp"
 #include "tensor/ops/half.hpp"
 #include "tensor/ops/row.hpp"
 
@@ -21,7 +22,7 @@ To convert_one(From value) {
   } else if constexpr (std::is_same_v<To, Flag>) {
     return static_cast<Flag>(value != From{0});
   } else {
-    return static_cast<To>(value);
+    return convert_element<To>(value);
   }
 }
 
@@ -52,7 +53,7 @@ void to_half(const void* in, void* out, std::size_t n) {
   float wide[kChunk];
   for (std::size_t i = 0; i < n; i += kChunk) {
     const std::size_t count = n - i < kChunk ? n - i : kChunk;
-    for (std::size_t j = 0; j < count; ++j) wide[j] = to_odd_float(convert_one<From, double>(a[i + j]));
+    for (std::size_t j = 0; j < count; ++j) wide[j] = to_half_source(a[i + j]);
     kNarrow(wide, o + i, count);
   }
 }
@@ -73,37 +74,22 @@ using Row = std::array<Convert, kPlainTypes>;
 /// From one type to every other, in the order of DType.
 template <class From>
 constexpr Row row() {
-  if constexpr (std::is_floating_point_v<From>) {
-    const Convert f16 = std::is_same_v<From, float> ? &f32_to_f16_loop : &to_half<From, &f32_to_f16_loop>;
-    const Convert bf16 = std::is_same_v<From, float> ? &f32_to_bf16_loop : &to_half<From, &f32_to_bf16_loop>;
-    return {&convert<From, double>,
-            &convert<From, float>,
-            f16,
-            bf16,
-            nullptr,
-            nullptr,
-            nullptr,
-            nullptr,
-            nullptr,
-            nullptr,
-            nullptr,
-            nullptr,
-            &convert<From, Flag>};
-  } else {
-    return {&convert<From, double>,
-            &convert<From, float>,
-            &to_half<From, &f32_to_f16_loop>,
-            &to_half<From, &f32_to_bf16_loop>,
-            &convert<From, std::int8_t>,
-            &convert<From, std::int16_t>,
-            &convert<From, std::int32_t>,
-            &convert<From, std::int64_t>,
-            &convert<From, std::uint8_t>,
-            &convert<From, std::uint16_t>,
-            &convert<From, std::uint32_t>,
-            &convert<From, std::uint64_t>,
-            &convert<From, Flag>};
-  }
+  // Bool's are small numbers on their way to a half float.
+  using Number = std::conditional_t<std::is_same_v<From, Flag>, std::uint8_t, From>;
+  constexpr bool kFloat = std::is_same_v<From, float>;
+  return {&convert<From, double>,
+          &convert<From, float>,
+          kFloat ? &f32_to_f16_loop : &to_half<Number, &f32_to_f16_loop>,
+          kFloat ? &f32_to_bf16_loop : &to_half<Number, &f32_to_bf16_loop>,
+          &convert<From, std::int8_t>,
+          &convert<From, std::int16_t>,
+          &convert<From, std::int32_t>,
+          &convert<From, std::int64_t>,
+          &convert<From, std::uint8_t>,
+          &convert<From, std::uint16_t>,
+          &convert<From, std::uint32_t>,
+          &convert<From, std::uint64_t>,
+          &convert<From, Flag>};
 }
 template <Convert kWiden>
 constexpr Row half_row() {
@@ -111,14 +97,14 @@ constexpr Row half_row() {
           kWiden,
           &half_to_half<kWiden, &f32_to_f16_loop>,
           &half_to_half<kWiden, &f32_to_bf16_loop>,
-          nullptr,
-          nullptr,
-          nullptr,
-          nullptr,
-          nullptr,
-          nullptr,
-          nullptr,
-          nullptr,
+          &from_half<kWiden, std::int8_t>,
+          &from_half<kWiden, std::int16_t>,
+          &from_half<kWiden, std::int32_t>,
+          &from_half<kWiden, std::int64_t>,
+          &from_half<kWiden, std::uint8_t>,
+          &from_half<kWiden, std::uint16_t>,
+          &from_half<kWiden, std::uint32_t>,
+          &from_half<kWiden, std::uint64_t>,
           &from_half<kWiden, Flag>};
 }
 
@@ -128,6 +114,19 @@ constexpr std::array<Row, kPlainTypes> kTable{
     row<std::uint8_t>(), row<std::uint16_t>(), row<std::uint32_t>(),         row<std::uint64_t>(),
     row<Flag>(),
 };
+
+template <class T>
+void clamp_elements(const void* in, void* out, std::size_t n, const void* low, const void* high) {
+  T lowest, highest;
+  std::memcpy(&lowest, low, sizeof(T));
+  std::memcpy(&highest, high, sizeof(T));
+  const T* const a = static_cast<const T*>(in);
+  T* const o = static_cast<T*>(out);
+  for (std::size_t i = 0; i < n; ++i) {
+    const T value = a[i] < lowest ? lowest : a[i];
+    o[i] = value > highest ? highest : value;
+  }
+}
 
 template <class T>
 void gather_elements(const std::byte* in, std::ptrdiff_t stride, void* out, std::size_t n) {
@@ -153,6 +152,14 @@ void fill_elements(const void* element, void* out, std::size_t n) {
 
 Convert converter(DType from, DType to) {
   return kTable[static_cast<std::size_t>(from)][static_cast<std::size_t>(to)];
+}
+
+Clamp clamper(DType integer) {
+  constexpr Clamp kClamps[] = {&clamp_elements<std::int8_t>,   &clamp_elements<std::int16_t>,
+                               &clamp_elements<std::int32_t>,  &clamp_elements<std::int64_t>,
+                               &clamp_elements<std::uint8_t>,  &clamp_elements<std::uint16_t>,
+                               &clamp_elements<std::uint32_t>, &clamp_elements<std::uint64_t>};
+  return kClamps[static_cast<std::size_t>(integer) - static_cast<std::size_t>(DType::I8)];
 }
 
 void gather(const std::byte* in, std::ptrdiff_t stride, std::size_t size, void* out, std::size_t n) {

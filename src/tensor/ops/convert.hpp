@@ -10,9 +10,13 @@ namespace sterna::ops {
 /// Converts `n` elements that lie side by side. `in` and `out` may be the same when the sizes are equal.
 using Convert = void (*)(const void* in, void* out, std::size_t n);
 
-/// From any plain type to any other, but not from floats to integers, which promotion never asks for (null).
-/// To Bool: whether it differs from 0 (NaN does). Integers wrap, floats round half to even.
+/// From any plain type to any other, by the rules of Tensor::to.
 Convert converter(DType from, DType to);
+
+/// out[i] = min(max(in[i], *low), *high): integers of one type, which `low` and `high` point to. `in` and
+/// `out` may be the same.
+using Clamp = void (*)(const void* in, void* out, std::size_t n, const void* low, const void* high);
+Clamp clamper(DType integer);  ///< I8 … U64
 
 /// Copies `n` elements of `size` bytes (1, 2, 4, 8) between memory with a stride in bytes and contiguous
 /// memory.

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "tensor/ops/apply.hpp"
+#include "tensor/ops/level.hpp"
 #include "tensor/ops/promote.hpp"
 #include "tensor/ops/reduce_row.hpp"
 #include "tensor/ops/row_reader.hpp"
@@ -55,7 +56,7 @@ Tensor reduce(const ReduceRow& row, const Tensor& x, const ReducedAxes& axes, bo
   require_plain(row.name, x);
   const Split split = split_axes(row.name, x, axes, keepdims);
   const ReduceTypes types = types_of(row.rule, x.dtype());
-  const Reducer& reducer = row.reducers[static_cast<std::size_t>(types.computed)];
+  const Reducer& reducer = reducers_of(row)[static_cast<std::size_t>(types.computed)];
   if (reducer.begin == nullptr) {
     throw Error(ErrorCategory::Unsupported, "the operation has no meaning for elements of this type",
                 {{"operation", std::string(row.name)}, {"dtype", std::string(name(x.dtype()))}});

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "tensor/ops/apply.hpp"
+#include "tensor/ops/level.hpp"
 #include "tensor/ops/promote.hpp"
 #include "tensor/ops/reduce_row.hpp"
 
@@ -28,11 +29,13 @@ Moved to_end(std::size_t rank, std::size_t axis) {
 /// Rows of `n` floats one after the other, in place. The sum is added in double.
 template <class T>
 void rows(T* x, std::size_t count, std::size_t n, bool logarithm) {
-  static const ops::Reducer& maximum =
-      ops::reduce_row("max").reducers[static_cast<std::size_t>(dtype_of<T>())];
-  static const ops::Reducer& total = ops::reduce_row("sum").reducers[static_cast<std::size_t>(DType::F64)];
-  static const ops::Reducer& narrow = ops::reduce_row("sum").reducers[static_cast<std::size_t>(DType::F32)];
-  static const ops::Loop exponential = ops::op_row("exp").loops[static_cast<std::size_t>(dtype_of<T>())];
+  constexpr auto kType = static_cast<std::size_t>(dtype_of<T>());
+  static const ops::ReduceRow& max_row = ops::reduce_row("max");
+  static const ops::ReduceRow& sum_row = ops::reduce_row("sum");
+  static const ops::OpRow& exp_row = ops::op_row("exp");
+  const ops::Reducer& maximum = ops::reducers_of(max_row)[kType];
+  const ops::Reducer& sum = ops::reducers_of(sum_row)[kType];
+  const ops::Loop exponential = ops::loops_of(exp_row)[kType];
   std::vector<T> powers(logarithm ? n : 0);
   for (std::size_t r = 0; r < count; ++r, x += n) {
     ops::ReduceState state;
@@ -44,7 +47,6 @@ void rows(T* x, std::size_t count, std::size_t n, bool logarithm) {
     T* const e = logarithm ? powers.data() : x;
     const void* const in[] = {x};
     exponential(in, e, n);
-    const ops::Reducer& sum = std::is_same_v<T, double> ? total : narrow;
     sum.begin(state);
     sum.add(state, e, n);
     T all;

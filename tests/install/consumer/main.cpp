@@ -1,4 +1,5 @@
-// A program that knows only the installed package: writes a small model, loads it, generates.
+// A program that knows only the installed package: writes a small model, loads it, generates; and inverts a
+// matrix, so that it links with what stands behind.
 #include <sterna/sterna.hpp>
 
 #include <iostream>
@@ -16,6 +17,11 @@ int main() {
     sterna::Session session(model, {.context = 64});
     const auto prompt = model->tokenizer()->encode("Once upon a time");
     const auto result = session.generate(prompt, {.max_tokens = 4, .ignore_end = true});
+    const sterna::Tensor half = sterna::inv(sterna::Tensor::from<double>({2}, sterna::Shape{1, 1}));
+    if (half.item<double>() != 0.5) {
+      std::cerr << "the inverse of 2 is " << half.item<double>() << '\n';
+      return 1;
+    }
     if (result.tokens.size() != 4) {
       std::cerr << result.tokens.size() << " tokens instead of 4\n";
       return 1;

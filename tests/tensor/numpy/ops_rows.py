@@ -130,8 +130,10 @@ for name in ("floor_divide", "remainder", "fmod", "left_shift", "right_shift"):
     register_binary(name, without_bool(getattr(np, name)))
 for name in ("maximum", "minimum", "fmax", "fmin"):
     register_binary(name, getattr(np, name), SAME_VALUE)
-for name in ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "logical_and", "logical_or", "logical_xor"):
+for name in ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal"):
     register_binary(name, getattr(np, name), with_in_place=False)
+for name in ("logical_and", "logical_or", "logical_xor"):
+    register_binary(name, getattr(np, name))
 for name in ("positive", "negative", "absolute", "invert"):
     register_unary(name, getattr(np, name), with_in_place=name != "positive")
 register_unary("sign", np.sign, SAME_VALUE)
@@ -140,7 +142,8 @@ register_unary("reciprocal", reciprocal)
 for name in ("floor", "ceil", "trunc", "rint"):
     register_unary(name, in_floats(getattr(np, name)))
 register_unary("sqrt", in_floats(np.sqrt))
-for name in ("logical_not", "isnan", "isinf", "isfinite"):
+register_unary("logical_not", np.logical_not)
+for name in ("isnan", "isinf", "isfinite"):
     register_unary(name, getattr(np, name), with_in_place=False)
 register_unary("signbit", in_floats(np.signbit), with_in_place=False)
 register_binary("copysign", in_floats(np.copysign))
@@ -150,12 +153,12 @@ for name in ("exp", "log", "sin", "cos", "tanh"):
     register_unary(name, fractions(getattr(np, name)), FRACTIONS)
 for name in ("cbrt", "exp2", "expm1", "log2", "log10", "log1p", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh",
              "arcsinh", "arccosh", "arctanh"):
-    register_unary(name, fractions(getattr(np, name)), FRACTIONS, with_in_place=False)
-register_unary("erf", fractions(lambda x: np.vectorize(math.erf, otypes=[np.float64])(x)), FRACTIONS, with_in_place=False)
+    register_unary(name, fractions(getattr(np, name)), FRACTIONS)
+register_unary("erf", fractions(lambda x: np.vectorize(math.erf, otypes=[np.float64])(x)), FRACTIONS)
 for name in ("arctan2", "hypot"):
-    register_binary(name, fractions(getattr(np, name)), FRACTIONS, with_in_place=False)
+    register_binary(name, fractions(getattr(np, name)), FRACTIONS)
 register_binary("logaddexp", fractions(np.logaddexp), {"f64": Close(1e-15, 1e-15), "f16": Close(1e-3, 1e-3), "bf16": Close(1e-2, 1e-2),
-                                                       "f32": Close(2e-7, 2e-7), None: Close(1e-3, 1e-3)}, with_in_place=False)
+                                                       "f32": Close(2e-7, 2e-7), None: Close(1e-3, 1e-3)})
 
 
 def power(a, b):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from harness import ALL, DTYPES, FLOATS, Dims, Generator, Indices, row, to_bf16
+from harness import ALL, DTYPES, FLOATS, Dims, Generator, Indices, round_once, row
 
 
 @row("zeros")
@@ -58,16 +58,6 @@ def to(g, dtype):
             return round_once(a.np)
         return a.np.astype(DTYPES[target])
     return [a, target], convert, {"dtypes": target}
-
-
-def round_once(values):
-    """float64 to bfloat16 without a rounding to float32 in between, which is made to round to odd."""
-    shape, values = values.shape, values.ravel()
-    nearest = values.astype(np.float32)
-    toward_zero = np.where(np.abs(nearest.astype(np.float64)) > np.abs(values), np.nextafter(nearest, np.float32(0)), nearest)
-    inexact = (nearest != values) & np.isfinite(nearest)
-    odd = np.where(inexact, (toward_zero.view(np.uint32) | 1).view(np.float32), nearest)
-    return to_bf16(odd).reshape(shape)
 
 
 @row("clone")

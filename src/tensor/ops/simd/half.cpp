@@ -6,6 +6,9 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include <bit>
+#include <limits>
+
 #include "base/half.hpp"
 #include "tensor/ops/half.hpp"
 
@@ -14,6 +17,16 @@ namespace sterna::ops::HWY_NAMESPACE {
 namespace {
 
 namespace hn = hwy::HWY_NAMESPACE;
+
+// A NaN's bits are the same wherever it lies in a row, and on every instruction set: to F32 its payload is
+// kept and it becomes quiet, to F16 only its sign is kept.
+constexpr std::uint32_t kQuiet = 0x400000;
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+
+float widened(std::uint16_t half) {
+  const float value = sterna::f16_to_f32(half);
+  return value == value ? value : std::bit_cast<float>(std::bit_cast<std::uint32_t>(value) | kQuiet);
+}
 
 void f16_to_f32(const void* in, void* out, std::size_t n) {
   const auto* const a = static_cast<const std::uint16_t*>(in);
@@ -24,10 +37,12 @@ void f16_to_f32(const void* in, void* out, std::size_t n) {
   const hn::Rebind<hwy::float16_t, decltype(d)> half;
   const std::size_t lanes = hn::Lanes(d);
   for (; i + lanes <= n; i += lanes) {
-    hn::StoreU(hn::PromoteTo(d, hn::LoadU(half, reinterpret_cast<const hwy::float16_t*>(a + i))), d, o + i);
+    const auto wide = hn::PromoteTo(d, hn::LoadU(half, reinterpret_cast<const hwy::float16_t*>(a + i)));
+    const auto quiet = hn::Or(wide, hn::BitCast(d, hn::Set(hn::RebindToUnsigned<decltype(d)>(), kQuiet)));
+    hn::StoreU(hn::IfThenElse(hn::IsNaN(wide), quiet, wide), d, o + i);
   }
 #endif
-  for (; i < n; ++i) o[i] = sterna::f16_to_f32(a[i]);
+  for (; i < n; ++i) o[i] = widened(a[i]);
 }
 
 void f32_to_f16(const void* in, void* out, std::size_t n) {
@@ -39,7 +54,9 @@ void f32_to_f16(const void* in, void* out, std::size_t n) {
   const hn::Rebind<hwy::float16_t, decltype(d)> half;
   const std::size_t lanes = hn::Lanes(d);
   for (; i + lanes <= n; i += lanes) {
-    hn::StoreU(hn::DemoteTo(half, hn::LoadU(d, a + i)), half, reinterpret_cast<hwy::float16_t*>(o + i));
+    const auto wide = hn::LoadU(d, a + i);
+    const auto value = hn::IfThenElse(hn::IsNaN(wide), hn::CopySign(hn::Set(d, kNan), wide), wide);
+    hn::StoreU(hn::DemoteTo(half, value), half, reinterpret_cast<hwy::float16_t*>(o + i));
   }
 #endif
   for (; i < n; ++i) o[i] = sterna::f32_to_f16(a[i]);
