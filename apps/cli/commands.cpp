@@ -16,6 +16,7 @@ Action setup_devices(CLI::App& app);
 Action setup_convert(CLI::App& app);
 Action setup_synth(CLI::App& app);
 Action setup_bench(CLI::App& app);
+Action setup_validate(CLI::App& app);
 Action setup_help(CLI::App& app);
 Action setup_version(CLI::App& app);
 
@@ -34,6 +35,7 @@ constexpr std::array kCommands{
     Command{"convert", "Write a model as GGUF", setup_convert},
     Command{"synth", "Write a random-weight model of a published shape", setup_synth},
     Command{"bench", "Measure tokens per second, beside the machine's limit", setup_bench},
+    Command{"validate", "Measure what Sterna promises, on this machine", setup_validate},
     Command{"help", "Show the options of a command", setup_help},
     Command{"version", "Show the version", setup_version},
 };
