@@ -16,7 +16,7 @@ namespace sterna {
 
 struct SessionOptions {
   std::uint32_t context = 0;  ///< positions; 0 takes the model's
-  std::uint32_t batch = 256;  ///< prompt tokens processed together
+  std::uint32_t batch = 512;  ///< prompt tokens processed together
   unsigned threads = 0;       ///< 0 = physical cores
   KvType kv = KvType::F32;
   bool context_shift = false;  ///< a full context drops its oldest half (BOS kept) instead of failing

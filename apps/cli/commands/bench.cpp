@@ -109,7 +109,7 @@ Action setup_bench(CLI::App& app) {
   app.add_option("-r,--repetitions", bench.repetitions, "Measured runs of each test (3; of a kernel 5)")
       ->option_text("N")
       ->check(CLI::Range(1u, 1000u));
-  auto* batch = app.add_option("--batch", bench.session.batch, "Prompt tokens evaluated together (256)")
+  auto* batch = app.add_option("--batch", bench.session.batch, "Prompt tokens evaluated together (512)")
                     ->option_text("N")
                     ->check(CLI::Range(1u, 65536u));
   auto* roofline = app.add_flag("--roofline", bench.roofline,

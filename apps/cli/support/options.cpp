@@ -125,7 +125,7 @@ std::string_view to_string(KvType kv) noexcept {
 }
 
 void add_session_options(CLI::App& app, SessionArgs& args, ContextOption context) {
-  app.add_option("--batch", args.batch, "Prompt tokens evaluated together (256)")
+  app.add_option("--batch", args.batch, "Prompt tokens evaluated together (512)")
       ->option_text("N")
       ->check(CLI::Range(1u, 65536u))
       ->group(kSession);
