@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -25,7 +26,7 @@ struct Registration::Entry {
 
   std::recursive_mutex running;  ///< held while the callback runs; it may end its own registration
   bool runs = false;
-  bool live = true;
+  std::atomic<bool> live{true};  ///< until its Registration ends
 };
 
 /// Calls happen outside the list's lock, so that a callback may add to the list and end registrations.

@@ -206,7 +206,13 @@ TEST(Pool, ZeroedBlocksAreZeroAndCostNothingUntouched) {
   }
   const std::uint64_t before = resident_bytes();
   void* const vast = pool.allocate_zeroed(std::size_t{1} << 30);
-  EXPECT_LT(resident_bytes(), before + 64 * kMiB);  // of 1 GiB; under the address sanitizer its marks
+  // Of 1 GiB; the address sanitizer's marks are an eighth of what is marked.
+#if defined(__SANITIZE_ADDRESS__)
+  constexpr std::uint64_t kMost = 192 * kMiB;
+#else
+  constexpr std::uint64_t kMost = 64 * kMiB;
+#endif
+  EXPECT_LT(resident_bytes(), before + kMost);
   pool.deallocate(vast);
   void* const used = pool.allocate(200 * kMiB);
   std::memset(used, 1, 200 * kMiB);

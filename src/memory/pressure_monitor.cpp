@@ -215,7 +215,8 @@ Registration PressureMonitor::watch(std::string name, std::function<PoolUse()> u
   const std::lock_guard lock(state_->naming);
   bool taken = name.empty();
   for (const SystemSource& row : kSystemSources) taken = taken || row.name == name;
-  for (const auto& pool : state_->pools.entries()) taken = taken || pool->data == name;
+  // One that has ended may still be listed, in the hands of a thread that looks.
+  for (const auto& pool : state_->pools.entries()) taken = taken || (pool->live && pool->data == name);
   if (taken || !use) {
     throw Error(ErrorCategory::InvalidArgument, "a watched pool needs a name of its own and a function",
                 {{"found", name}});

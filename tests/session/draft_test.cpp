@@ -1,7 +1,8 @@
 // Generating with guessed tokens gives what generating without gives: text, stop, cache and hidden state.
 #include <gtest/gtest.h>
 
-#include <cstring>
+#include <algorithm>
+#include <span>
 
 #include "sterna/error.hpp"
 #include "sterna/session.hpp"
@@ -92,7 +93,7 @@ class Draft : public ::testing::Test {
   }
 
   static bool same_bits(const std::vector<float>& a, const std::vector<float>& b) {
-    return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+    return std::ranges::equal(std::as_bytes(std::span(a)), std::as_bytes(std::span(b)));
   }
 
   /// Generates without and with guesses and compares everything.

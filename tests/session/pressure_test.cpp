@@ -53,6 +53,13 @@ class Copies {
   ReclaimHandle handle_;
 };
 
+// The address sanitizer keeps marks of what was used, and freed blocks for a while.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool kResidentIsOurs = false;
+#else
+constexpr bool kResidentIsOurs = true;
+#endif
+
 class MemoryPressure : public ::testing::Test {
  protected:
   static void SetUpTestSuite() { model_ = Model::load(testing::bundled_model()); }
@@ -96,7 +103,8 @@ class MemoryPressure : public ::testing::Test {
     const std::vector<TokenId> expected = generate(session);
 
     const auto share = [&] {
-      const PressureSource* found = monitor.poll().find(source);
+      const PressureReport report = monitor.poll();
+      const PressureSource* found = report.find(source);
       return found ? found->share : 0;
     };
     ASSERT_LT(share(), 0.7) << "nothing has been filled yet";
@@ -137,7 +145,9 @@ class MemoryPressure : public ::testing::Test {
     constexpr std::uint64_t kKept = 24 * kMiB;
     ASSERT_GT(filled, 2 * kKept);
     EXPECT_LE(pool.stats().held, held - filled + kKept);
-    EXPECT_LT(resident_bytes(), resident - filled + kKept);
+    if (kResidentIsOurs) {
+      EXPECT_LT(resident_bytes(), resident - filled + kKept);
+    }
     ASSERT_FALSE(heard.empty());
     EXPECT_GE(heard.front(), PressureLevel::High);
     const StrategyReport* freed = nullptr;
@@ -155,7 +165,9 @@ class MemoryPressure : public ::testing::Test {
     ASSERT_NE(freed, nullptr);
     EXPECT_EQ(freed->strategy, strategy);
     ASSERT_TRUE(freed->resident_before && freed->resident_after);
-    EXPECT_GT(*freed->resident_before, *freed->resident_after + filled - kKept);
+    if (kResidentIsOurs) {
+      EXPECT_GT(*freed->resident_before, *freed->resident_after + filled - kKept);
+    }
   }
 
   static inline std::shared_ptr<const Model> model_;

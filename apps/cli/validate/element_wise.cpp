@@ -21,7 +21,7 @@ Figure figure(const ops::Timing& timing) {
 PromiseCase compare(std::string_view operation, DType type, std::size_t bytes, double seconds, bool counts) {
   const ops::LoopComparison c = ops::compare_loops(operation, type, bytes, seconds);
   return {.name = fmt::format("{} {}, {} KiB", operation, name(type), bytes >> 10),
-          .unit = "ns per element",
+          .unit = "ns",
           .baseline_name = "one element at a time",
           .baseline = figure(c.scalar),
           .ours = figure(c.simd),
