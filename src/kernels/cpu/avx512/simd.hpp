@@ -7,7 +7,7 @@ namespace {
 using F = __m512;                                         // float32 lanes
 using I = std::int32_t __attribute__((vector_size(64)));  // int32 lanes
 constexpr int kLanes = 16;
-// On Sapphire Rapids one stream of q8_0 left alone reads 6.8 GB/s, four with this distance 15 of 15.
+// On Sapphire Rapids one stream of q8_0 left alone reads 7.9 GB/s, four with this distance 15.3.
 constexpr int kRowStreams = 4;
 constexpr std::size_t kReadAhead = 2048;
 
