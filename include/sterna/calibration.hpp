@@ -9,33 +9,35 @@
 #include <vector>
 
 #include "sterna/log.hpp"
-#include "sterna/model.hpp"
 
 namespace sterna {
+
+class Model;
 
 /// Which windows of the text are evaluated.
 enum class Windows : std::uint8_t {
   Systematic,  ///< every n-th, evenly over the text
   Random,      ///< drawn without replacement
   Stratified,  ///< one drawn from each of equal stretches
-  Importance,  ///< drawn without replacement in proportion to how badly a byte-pair unigram model predicts them
+  Importance,  ///< drawn without replacement in proportion to how badly a byte-pair unigram model predicts
+               ///< them
 };
 
 struct CalibrationOptions {
-  std::uint32_t window = 512;       ///< tokens, the first being BOS
-  std::uint64_t max_tokens = 0;     ///< 0: all of the text
+  std::uint32_t window = 512;    ///< tokens, the first being BOS
+  std::uint64_t max_tokens = 0;  ///< 0: all of the text
   Windows windows = Windows::Systematic;
   std::uint64_t seed = 0;
-  bool gram = false;                ///< also Σ x·xᵀ of every input, channels² floats each
+  bool gram = false;  ///< also Σ x·xᵀ of every input, channels² floats each
   unsigned threads = 0;
   std::uint32_t batch = 512;
-  std::filesystem::path resume;     ///< where to keep unfinished work, and to go on from; empty: nowhere
+  std::filesystem::path resume;  ///< where to keep unfinished work, and to go on from; empty: nowhere
   Progress progress{};
 };
 
 /// Of the rows x [channels] that one or more linear layers of a block are given, after their norm.
 struct InputStatistics {
-  std::string name;                 ///< "blk.0.attn_in" (Q, K, V), "attn_out_in", "ffn_in" (gate, up), "down_in"
+  std::string name;  ///< "blk.0.attn_in" (Q, K, V), "attn_out_in", "ffn_in" (gate, up), "down_in"
   std::uint64_t channels = 0;
   std::uint64_t tokens = 0;
   float least = 0, most = 0;

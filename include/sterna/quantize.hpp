@@ -3,39 +3,15 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "sterna/dtype.hpp"
 #include "sterna/log.hpp"
 #include "sterna/model.hpp"
+#include "sterna/precision.hpp"
 
 namespace sterna {
-
-/// How the weights of one matrix are stored; the GGUF type that each becomes is in docs/quantization.md.
-enum class Precision : std::uint8_t { Ternary, Int2, Int4, Int8, F16 };
-std::string_view to_string(Precision precision) noexcept;  ///< "ternary", "int2", …
-std::optional<Precision> precision_from_name(std::string_view name) noexcept;
-
-/// What a mixed assignment is for. Memory and speed halve or more what accuracy would use.
-enum class Policy : std::uint8_t { Memory, Balanced, Accuracy, Speed };
-std::optional<Policy> policy_from_name(std::string_view name) noexcept;
-
-/// The first rule whose pattern matches a matrix's name decides. `*` stands for any characters, `?` for one.
-struct PrecisionRule {
-  std::string pattern;  ///< "blk.*.ffn_down", "token_embd"
-  Precision precision;
-};
-
-/// Relative and absolute errors of stored weights ŵ against the float ones w, over all elements of a matrix.
-struct WeightError {
-  double mse = 0;          ///< mean (ŵ − w)²
-  double sqnr = 0;         ///< 10·log10(Σ w² / Σ (ŵ − w)²), dB; infinite when exact
-  double cosine = 0;       ///< Σ w·ŵ / √(Σ w² · Σ ŵ²)
-  double max_error = 0;    ///< max |ŵ − w|
-};
 
 /// One matrix stored in one precision, all others left in float.
 struct Sensitivity {
@@ -54,18 +30,18 @@ struct MatrixReport {
   DType stored = DType::F16;
   std::uint64_t bytes = 0;
   WeightError error;
-  double output_error = 0;                  ///< as in Sensitivity, of what was written
-  std::vector<Sensitivity> sensitivity;     ///< empty where nothing was to be chosen
-  double histogram_least = 0;               ///< weights: equal bins over [least, most]
+  double output_error = 0;               ///< as in Sensitivity, of what was written
+  std::vector<Sensitivity> sensitivity;  ///< empty where nothing was to be chosen
+  double histogram_least = 0;            ///< weights: equal bins over [least, most]
   double histogram_most = 0;
   std::vector<std::uint64_t> histogram;
 };
 
 /// An optimal assignment for one budget.
 struct FrontierPoint {
-  std::uint64_t bytes = 0;    ///< of all matrices and the embedding
-  double predicted_nll = 0;   ///< sum of the sensitivities
-  double perplexity = 0;      ///< measured
+  std::uint64_t bytes = 0;   ///< of all matrices and the embedding
+  double predicted_nll = 0;  ///< sum of the sensitivities
+  double perplexity = 0;     ///< measured
   bool chosen = false;
 };
 
@@ -78,18 +54,18 @@ struct KvReport {
 struct QuantizeReport {
   std::string input;
   std::string output;
-  std::uint64_t bytes = 0;               ///< of the file
-  std::uint64_t float_bytes = 0;         ///< of the same tensors in f16
-  double float_perplexity = 0;           ///< 0: nothing was evaluated
-  double perplexity = 0;                 ///< of the file written
-  double kl = 0;                         ///< mean KL(float ‖ quantised), nats a token
-  double top1 = 0;                       ///< share of positions with the same most likely token
+  std::uint64_t bytes = 0;        ///< of the file
+  std::uint64_t float_bytes = 0;  ///< of the same tensors in f16
+  double float_perplexity = 0;    ///< 0: nothing was evaluated
+  double perplexity = 0;          ///< of the file written
+  double kl = 0;                  ///< mean KL(float ‖ quantised), nats a token
+  double top1 = 0;                ///< share of positions with the same most likely token
   std::uint64_t evaluated_tokens = 0;
   std::uint64_t calibration_tokens = 0;
   std::vector<MatrixReport> matrices;
-  std::vector<FrontierPoint> frontier;   ///< by bytes; empty without a budget
+  std::vector<FrontierPoint> frontier;  ///< by bytes; empty without a budget
   std::vector<KvReport> kv;
-  double recovered_nll = 0;              ///< nll before recovery minus after
+  double recovered_nll = 0;  ///< nll before recovery minus after
   double seconds = 0;
 };
 
