@@ -14,12 +14,15 @@ namespace sterna::gguf_model {
 /// TQ1_0; head: F16, BF16, Q8_0, Q6_K).
 void check_types(DType ternary, DType head);
 
+/// The same for `synth`, whose linear layers may be F16 or BF16 too.
+void check_synth_types(DType linear, DType head);
+
 /// Throws Mismatch (tensor, found columns, expected multiple) when rows of `cols` cannot be stored as the
 /// type.
 void check_fits(const std::string& tensor, DType dtype, std::uint64_t rows, std::uint64_t cols);
 
-/// The keys that describe a file whose linear layers are of this type.
-void write_layout_keys(DType ternary, gguf::Metadata& metadata);
+/// The keys that describe a file most of whose linear layers are of this type.
+void write_layout_keys(DType type, gguf::Metadata& metadata);
 
 /// A tensor of one float32 vector.
 gguf::OutTensor vector_tensor(std::string name, std::vector<float> values);

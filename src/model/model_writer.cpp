@@ -1,15 +1,17 @@
-#include "sterna/convert.hpp"
+#include "model/model_writer.hpp"
+
+#include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <exception>
-#include <functional>
 
 #include "base/half.hpp"
-#include "model/checkpoint.hpp"
 #include "model/gguf_checkpoint.hpp"
 #include "model/gguf_layout.hpp"
 #include "model/weights.hpp"
+#include "platform/mapped_file.hpp"
 #include "platform/thread_pool.hpp"
 #include "sterna/error.hpp"
 #include "tensor/dequantize.hpp"
@@ -17,14 +19,13 @@
 namespace sterna {
 namespace {
 
-// Rows of the embedding that are converted at once: large enough to share between threads, small enough to
-// stay in cache.
-constexpr std::uint64_t kHeadRows = 512;
+// Rows that are converted at once: large enough to share between threads, small enough to stay in cache.
+constexpr std::uint64_t kRows = 512;
 
 /// Builds the tensors of the file to be written, in order.
 class Converter {
  public:
-  Converter(const Checkpoint& checkpoint, const ConvertOptions& options)
+  Converter(const Checkpoint& checkpoint, const WriteOptions& options)
       : checkpoint_(checkpoint), options_(options), pool_(options.threads) {}
 
   std::vector<gguf::OutTensor> tensors() {
@@ -32,7 +33,7 @@ class Converter {
     LinearSource embedding = checkpoint_.head;
     embedding.weight = checkpoint_.embedding;
     add_head(gguf_name(architecture, WeightId::TokenEmbedding), embedding);
-    add_vector("output_norm.weight", *checkpoint_.output_norm);
+    add_norm("output_norm", *checkpoint_.output_norm);
     if (!checkpoint_.config.tied_embeddings) {
       add_head("output", checkpoint_.head);
       if (checkpoint_.head.bias) add_vector("output.bias", *checkpoint_.head.bias);
@@ -44,7 +45,7 @@ class Converter {
     for (std::uint32_t n = 0; n < checkpoint_.layers.size(); ++n) {
       const LayerSource& layer = checkpoint_.layers[n];
       const auto norm = [&](WeightId id, const StoredTensor* tensor) {
-        if (tensor) add_vector(gguf_name(architecture, id, n) + ".weight", *tensor);
+        if (tensor) add_norm(gguf_name(architecture, id, n), *tensor);
       };
       norm(WeightId::AttentionNorm, layer.attention_norm);
       norm(WeightId::AttentionSubNorm, layer.attention_sub_norm);
@@ -62,6 +63,17 @@ class Converter {
     tensors_.push_back(gguf_model::vector_tensor(std::move(name), read_vector(tensor)));
   }
 
+  void add_norm(const std::string& name, const StoredTensor& tensor) {
+    const auto other = options_.norms.find(name);
+    if (other == options_.norms.end()) return add_vector(name + ".weight", tensor);
+    tensors_.push_back(gguf_model::vector_tensor(name + ".weight", other->second));
+  }
+
+  const MatrixEncoder* encoder_of(const std::string& name) const {
+    const auto at = options_.encoders.find(name);
+    return at == options_.encoders.end() ? nullptr : &at->second;
+  }
+
   /// The source as its rows will lie in the new file.
   LinearSource in_file_order(const LinearSource& source) const {
     LinearSource file = source;
@@ -75,12 +87,15 @@ class Converter {
   }
 
   void add_head(const std::string& name, const LinearSource& source) {
-    const DType type = options_.head;
+    const MatrixEncoder* encoder = encoder_of(name);
+    const DType type = encoder ? encoder->dtype : options_.head;
     gguf_model::check_fits(name + ".weight", type, source.rows, source.cols);
     tensors_.push_back({.name = name + ".weight",
                         .dtype = type,
                         .shape = {source.rows, source.cols},
-                        .fill = [this, source, type](AtomicFile& out) { write_head(source, type, out); }});
+                        .fill = [this, source, type, encoder](AtomicFile& out) {
+                          encoder ? write_encoded(source, *encoder, out) : write_head(source, type, out);
+                        }});
   }
 
   void write_head(const LinearSource& source, DType type, AtomicFile& out) {
@@ -88,10 +103,10 @@ class Converter {
     if (stored.dtype == type) return out.write(stored.bytes);
     const std::uint64_t stored_bytes = *storage_bytes(stored.dtype, 1, source.cols);
     const std::uint64_t row_bytes = *storage_bytes(type, 1, source.cols);
-    std::vector<std::byte> packed(kHeadRows * row_bytes);
+    std::vector<std::byte> packed(kRows * row_bytes);
     std::vector<float> values(pool_.size() * source.cols);
-    for (std::uint64_t at = 0; at < source.rows; at += kHeadRows) {
-      const std::uint64_t count = std::min(kHeadRows, source.rows - at);
+    for (std::uint64_t at = 0; at < source.rows; at += kRows) {
+      const std::uint64_t count = std::min(kRows, source.rows - at);
       pool_.parallel_for(count, 1, [&](std::size_t begin, std::size_t end, unsigned thread) {
         float* row = values.data() + thread * source.cols;
         for (std::size_t i = begin; i < end; ++i) {
@@ -103,15 +118,66 @@ class Converter {
     }
   }
 
+  /// A matrix whose rows lie in the model's order, a few at a time.
+  void write_encoded(const LinearSource& source, const MatrixEncoder& encoder, AtomicFile& out) {
+    const std::uint64_t row_bytes = *storage_bytes(encoder.dtype, 1, source.cols);
+    std::vector<float> values(kRows * source.cols);
+    std::vector<std::byte> packed(kRows * row_bytes);
+    for (std::uint64_t at = 0; at < source.rows; at += kRows) {
+      const std::uint64_t count = std::min(kRows, source.rows - at);
+      encode(source, encoder, at, count, values, MutableBytes(packed).first(count * row_bytes));
+      out.write(Bytes(packed).first(count * row_bytes));
+    }
+    unpopulate(source.weight->bytes);
+  }
+
+  /// The same, to be put in the order of the file.
+  void encode_in_file_order(const LinearSource& source, const LinearSource& file,
+                            const MatrixEncoder& encoder, std::vector<std::byte>& bytes) {
+    const std::uint64_t row_bytes = *storage_bytes(encoder.dtype, 1, source.cols);
+    std::vector<float> values(kRows * source.cols);
+    std::vector<std::byte> packed(kRows * row_bytes);
+    for (std::uint64_t at = 0; at < source.rows; at += kRows) {
+      const std::uint64_t count = std::min(kRows, source.rows - at);
+      encode(source, encoder, at, count, values, MutableBytes(packed).first(count * row_bytes));
+      for (std::uint64_t i = 0; i < count; ++i) {
+        std::memcpy(bytes.data() + stored_row(file, at + i) * row_bytes, packed.data() + i * row_bytes,
+                    row_bytes);
+      }
+    }
+    unpopulate(source.weight->bytes);
+  }
+
+  void encode(const LinearSource& source, const MatrixEncoder& encoder, std::uint64_t first,
+              std::uint64_t rows, std::vector<float>& values, MutableBytes out) {
+    std::vector<std::exception_ptr> failures(pool_.size());
+    pool_.parallel_for(rows, 1, [&](std::size_t begin, std::size_t end, unsigned thread) {
+      try {
+        read_rows(source, first + begin, end - begin, values.data() + begin * source.cols);
+      } catch (...) {
+        failures[thread] = std::current_exception();
+      }
+    });
+    for (const auto& failure : failures) {
+      if (failure) std::rethrow_exception(failure);
+    }
+    try {
+      encoder.encode(first, rows, std::span(values).first(rows * source.cols), out);
+    } catch (const Error& error) {
+      throw error.with("tensor", source.name + ".weight");
+    }
+  }
+
   void add_linear(const LinearSource& source) {
     const LinearSource file = in_file_order(source);
     const bool dense = source.encoding == WeightEncoding::Dense;
-    const DType type = dense ? source.weight->dtype : options_.ternary;
+    const MatrixEncoder* encoder = dense ? encoder_of(source.name) : nullptr;
+    const DType type = encoder ? encoder->dtype : dense ? source.weight->dtype : options_.ternary;
     gguf_model::check_fits(source.name + ".weight", type, source.rows, source.cols);
     const auto fill = [this, source, file, index = linears_.size()](AtomicFile& out) {
       out.write(prepared(index));
     };
-    linears_.push_back({source, file, type, {}});
+    linears_.push_back({source, file, type, encoder, {}});
     tensors_.push_back(
         {.name = source.name + ".weight", .dtype = type, .shape = {source.rows, source.cols}, .fill = fill});
     if (source.bias) {
@@ -127,11 +193,18 @@ class Converter {
   /// The bytes of a linear layer's weight, made together with the next ones, a thread each.
   const std::vector<std::byte>& prepared(std::size_t index) {
     if (index > 0) linears_[index - 1].bytes = {};
-    if (!linears_[index].bytes.empty()) return linears_[index].bytes;
+    OutLinear& linear = linears_[index];
+    if (!linear.bytes.empty()) return linear.bytes;
+    if (linear.encoder) {
+      linear.bytes.resize(*storage_bytes(linear.type, linear.source.rows, linear.source.cols));
+      encode_in_file_order(linear.source, linear.file, *linear.encoder, linear.bytes);
+      return linear.bytes;
+    }
     const std::size_t count = std::min<std::size_t>(pool_.size(), linears_.size() - index);
     std::vector<std::exception_ptr> failures(count);
     pool_.parallel_for(count, 1, [&](std::size_t begin, std::size_t end, unsigned) {
       for (std::size_t i = begin; i < end; ++i) {
+        if (linears_[index + i].encoder) continue;
         try {
           prepare(linears_[index + i]);
         } catch (...) {
@@ -150,6 +223,7 @@ class Converter {
     LinearSource source;
     LinearSource file;
     DType type;
+    const MatrixEncoder* encoder;
     std::vector<std::byte> bytes;
     bool rounded = false;
   };
@@ -179,7 +253,7 @@ class Converter {
   }
 
   const Checkpoint& checkpoint_;
-  const ConvertOptions& options_;
+  const WriteOptions& options_;
   ThreadPool pool_;
   std::vector<gguf::OutTensor> tensors_;
   std::vector<OutLinear> linears_;
@@ -197,14 +271,24 @@ bool has_input_norms(const Checkpoint& checkpoint, float& eps) {
   return false;
 }
 
-gguf::Metadata metadata_of(const Checkpoint& checkpoint, DType ternary) {
+/// The type of most of the linear layers' weights in the new file.
+DType most_common(const std::vector<gguf::OutTensor>& tensors) {
+  std::map<DType, std::uint64_t> weights;
+  for (const gguf::OutTensor& tensor : tensors) {
+    if (tensor.shape.size() == 2 && tensor.name.starts_with("blk."))
+      weights[tensor.dtype] += tensor.shape[0] * tensor.shape[1];
+  }
+  return std::ranges::max_element(weights, {}, [](const auto& entry) { return entry.second; })->first;
+}
+
+gguf::Metadata metadata_of(const Checkpoint& checkpoint, DType type) {
   gguf::Metadata metadata;
   gguf_model::write_config(checkpoint.config, *checkpoint.architecture, metadata);
   for (const auto& [key, value] : checkpoint.about.entries()) metadata.set(key, value);
   if (!metadata.find("general.name") && !checkpoint.config.name.empty()) {
     metadata.set("general.name", gguf::Value(checkpoint.config.name));
   }
-  gguf_model::write_layout_keys(ternary, metadata);
+  gguf_model::write_layout_keys(type, metadata);
   float eps = 0;
   if (has_input_norms(checkpoint, eps))
     metadata.set(std::string(gguf_model::kLinearNormEpsilonKey), gguf::Value(eps));
@@ -215,18 +299,48 @@ gguf::Metadata metadata_of(const Checkpoint& checkpoint, DType ternary) {
 
 }  // namespace
 
-ConvertReport convert(const std::filesystem::path& in, const std::filesystem::path& out,
-                      const ConvertOptions& options) {
-  gguf_model::check_types(options.ternary, options.head);
-  const Checkpoint checkpoint = open_checkpoint(in, {.map = {}, .i2s_group = options.i2s_group});
+void read_rows(const LinearSource& source, std::uint64_t first, std::uint64_t rows, float* out) {
+  const StoredTensor& stored = *source.weight;
+  const std::uint64_t row_bytes = *storage_bytes(stored.dtype, 1, source.cols);
+  for (std::uint64_t row = first; row < first + rows; ++row, out += source.cols) {
+    dequantize_row(stored.dtype, stored.bytes.data() + stored_row(source, row) * row_bytes, source.cols, out);
+    // A sum is finite only when all its terms are, and costs a tenth of looking at each.
+    float sum = 0;
+    for (std::uint64_t k = 0; k < source.cols; ++k) sum += std::abs(out[k]);
+    if (std::isfinite(sum)) continue;
+    const float* bad = std::find_if(out, out + source.cols, [](float w) { return !std::isfinite(w); });
+    if (bad == out + source.cols) continue;  // finite weights with an infinite sum
+    throw Error(ErrorCategory::Format, "a weight is not finite",
+                {{"file", stored.file},
+                 {"tensor", stored.name},
+                 {"row", std::to_string(row)},
+                 {"column", std::to_string(bad - out)},
+                 {"found", fmt::format("{}", *bad)}});
+  }
+}
+
+ConvertReport write_model(const Checkpoint& checkpoint, const std::filesystem::path& out,
+                          const WriteOptions& options) {
   Converter converter(checkpoint, options);
   auto tensors = converter.tensors();
   ConvertReport report;
   report.tensors = tensors.size();
-  gguf::write(out, metadata_of(checkpoint, options.ternary), std::move(tensors), options.progress);
+  const auto metadata = metadata_of(checkpoint, most_common(tensors));
+  gguf::write(out, metadata, std::move(tensors), options.progress);
   report.bytes = std::filesystem::file_size(out);
   report.rounded_scales = converter.rounded_scales();
   return report;
+}
+
+ConvertReport convert(const std::filesystem::path& in, const std::filesystem::path& out,
+                      const ConvertOptions& options) {
+  gguf_model::check_types(options.ternary, options.head);
+  const Checkpoint checkpoint = open_checkpoint(in, {.map = {}, .i2s_group = options.i2s_group});
+  return write_model(checkpoint, out,
+                     {.ternary = options.ternary,
+                      .head = options.head,
+                      .threads = options.threads,
+                      .progress = options.progress});
 }
 
 }  // namespace sterna
