@@ -32,7 +32,8 @@ ConvertReport convert(const std::filesystem::path& in, const std::filesystem::pa
 
 struct SynthOptions {
   std::string shape = "2b4t";  ///< 2b4t, 0.7b, 3b, 8b, tales
-  DType ternary = DType::I2_S;
+  DType ternary =
+      DType::I2_S;  ///< of the linear layers: as ConvertOptions has it, or F16 or BF16 (float layers)
   DType head = DType::F16;
   std::uint64_t seed = 0;
   Progress progress{};

@@ -135,7 +135,11 @@ class Synthesizer {
                         .dtype = options_.ternary,
                         .shape = {rows, cols},
                         .fill = [this, rows, cols, tensor = tensors_.size()](AtomicFile& out) {
-                          write_linear(rows, cols, tensor, out);
+                          // Keeps the product of unit inputs near unit size.
+                          const float amplitude = std::sqrt(3.0f / static_cast<float>(cols));
+                          find_packing(options_.ternary)
+                              ? write_linear(rows, cols, tensor, out)
+                              : write_floats(options_.ternary, rows, cols, amplitude, tensor, out);
                         }});
   }
 
@@ -159,26 +163,27 @@ class Synthesizer {
   void add_head(WeightId id) {
     const auto name = gguf_name(architecture_, id) + ".weight";
     gguf_model::check_fits(name, options_.head, config_.vocab, config_.hidden);
-    tensors_.push_back(
-        {.name = name,
-         .dtype = options_.head,
-         .shape = {config_.vocab, config_.hidden},
-         .fill = [this, tensor = tensors_.size()](AtomicFile& out) { write_head(tensor, out); }});
+    tensors_.push_back({.name = name,
+                        .dtype = options_.head,
+                        .shape = {config_.vocab, config_.hidden},
+                        .fill = [this, tensor = tensors_.size()](AtomicFile& out) {
+                          write_floats(options_.head, config_.vocab, config_.hidden, 0.05f, tensor, out);
+                        }});
   }
 
-  void write_head(std::uint64_t tensor, AtomicFile& out) {
+  void write_floats(DType dtype, std::uint64_t rows, std::uint64_t cols, float amplitude,
+                    std::uint64_t tensor, AtomicFile& out) {
     constexpr std::uint64_t kRows = 1024;  // at once: a few megabytes, enough to share between threads
-    const std::uint64_t cols = config_.hidden;
-    const std::uint64_t row_bytes = *storage_bytes(options_.head, 1, cols);
+    const std::uint64_t row_bytes = *storage_bytes(dtype, 1, cols);
     std::vector<std::byte> packed(kRows * row_bytes);
     std::vector<float> values(pool_.size() * cols);
-    for (std::uint64_t at = 0; at < config_.vocab; at += kRows) {
-      const std::uint64_t count = std::min<std::uint64_t>(kRows, config_.vocab - at);
+    for (std::uint64_t at = 0; at < rows; at += kRows) {
+      const std::uint64_t count = std::min<std::uint64_t>(kRows, rows - at);
       pool_.parallel_for(count, 1, [&](std::size_t begin, std::size_t end, unsigned thread) {
         float* row = values.data() + thread * cols;
         for (std::size_t i = begin; i < end; ++i) {
-          fill_floats(Random(options_.seed, tensor, at + i), 0.05f, row, cols);
-          quantize_row(options_.head, row, cols, packed.data() + i * row_bytes);
+          fill_floats(Random(options_.seed, tensor, at + i), amplitude, row, cols);
+          quantize_row(dtype, row, cols, packed.data() + i * row_bytes);
         }
       });
       out.write(Bytes(packed).first(count * row_bytes));
@@ -218,7 +223,7 @@ TokenizerSpec byte_tokenizer(std::uint32_t vocab) {
 }  // namespace
 
 ConvertReport synthesize(const std::filesystem::path& out, const SynthOptions& options) {
-  gguf_model::check_types(options.ternary, options.head);
+  gguf_model::check_synth_types(options.ternary, options.head);
   const Shape& shape = shape_of(options.shape);
   const Architecture& architecture = *architecture_of_gguf(shape.architecture);
   ModelConfig config;

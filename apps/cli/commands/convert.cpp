@@ -28,17 +28,17 @@ struct Args {
   bool json = false;
 };
 
-constexpr const char* kTypes[] = {"i2_s", "tq2_0", "tq1_0"};
-constexpr const char* kHeads[] = {"f16", "bf16", "q8_0", "q6_k"};
+using Names = std::vector<std::string>;
+const Names kTypes{"i2_s", "tq2_0", "tq1_0"};
+const Names kSynthTypes{"i2_s", "tq2_0", "tq1_0", "f16", "bf16"};
+const Names kHeads{"f16", "bf16", "q8_0", "q6_k"};
 
-void add_type_options(CLI::App& app, Args& args) {
-  app.add_option("--type", args.type, "Type of the ternary matrices: i2_s, tq2_0 or tq1_0 (i2_s)")
-      ->option_text("TYPE")
-      ->check(CLI::IsMember(std::vector<std::string>(std::begin(kTypes), std::end(kTypes))));
+void add_type_options(CLI::App& app, Args& args, const Names& types, const std::string& meaning) {
+  app.add_option("--type", args.type, meaning)->option_text("TYPE")->check(CLI::IsMember(types));
   app.add_option("--head", args.head,
                  "Type of the embedding and the output head: f16, bf16, q8_0 or q6_k (f16)")
       ->option_text("TYPE")
-      ->check(CLI::IsMember(std::vector<std::string>(std::begin(kHeads), std::end(kHeads))));
+      ->check(CLI::IsMember(kHeads));
 }
 
 /// Runs the writer under a progress bar and Ctrl-C, and says what came of it.
@@ -102,7 +102,7 @@ Action setup_convert(CLI::App& app) {
   auto args = std::make_shared<Args>();
   app.add_option("IN", args->in, "Hugging Face folder or GGUF file")->option_text(" ")->required();
   app.add_option("OUT", args->out, "GGUF file to write")->option_text(" ")->required();
-  add_type_options(app, *args);
+  add_type_options(app, *args, kTypes, "Type of the ternary matrices: i2_s, tq2_0 or tq1_0 (i2_s)");
   add_i2s_group_option(app, args->i2s_group);
   add_threads_option(app, args->threads);
   add_json_flag(app, args->json);
@@ -123,7 +123,8 @@ Action setup_synth(CLI::App& app) {
   app.add_option("--shape", args->shape, "Published shape: 2b4t, 0.7b, 3b, 8b or tales (2b4t)")
       ->option_text("NAME");
   app.add_option("-o,--output", args->out, "GGUF file to write")->option_text("FILE")->required();
-  add_type_options(app, *args);
+  add_type_options(app, *args, kSynthTypes,
+                   "Type of the linear layers: ternary (i2_s, tq2_0 or tq1_0) or float (f16 or bf16) (i2_s)");
   app.add_option("--seed", args->seed, "Seed of the weights (0)")->option_text("N");
   add_json_flag(app, args->json);
   app.footer(
