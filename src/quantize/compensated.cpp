@@ -1,0 +1,175 @@
+#include "quantize/compensated.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <exception>
+
+#include "sterna/error.hpp"
+#include "sterna/linalg.hpp"
+#include "sterna/tensor.hpp"
+
+namespace sterna {
+namespace {
+
+// Rows that share a pass over U: a row of U is read once for all of them, and they stay in the L1 cache.
+constexpr std::size_t kRowsTogether = 4;
+
+GridMatrix empty_matrix(const Grid& grid, std::uint64_t rows, std::uint64_t cols) {
+  if (cols % grid.group != 0) {
+    throw Error(ErrorCategory::Mismatch, "a row does not divide into groups",
+                {{"found", std::to_string(cols) + " columns"},
+                 {"expected", "a multiple of " + std::to_string(grid.group)}});
+  }
+  return {rows, cols, grid.group, std::vector<std::int8_t>(rows * cols),
+          std::vector<float>(rows * (cols / grid.group))};
+}
+
+/// Calls work(begin, end) for shares of [0, rows) and rethrows the failure of the first share.
+template <class Work>
+void for_rows(ThreadPool& pool, std::uint64_t rows, Work&& work) {
+  std::vector<std::exception_ptr> failures(pool.size());
+  pool.parallel_for(rows, kRowsTogether, [&](std::size_t begin, std::size_t end, unsigned thread) {
+    try {
+      work(begin, end);
+    } catch (...) {
+      failures[thread] = std::current_exception();
+    }
+  });
+  for (const auto& failure : failures) {
+    if (failure) std::rethrow_exception(failure);
+  }
+}
+
+/// One column of several rows, and what its errors do to the columns after it.
+void round_column(const Grid& grid, const float* upper, std::uint64_t cols, std::uint64_t j, float* rows,
+                  std::size_t count, const float* scales, std::int8_t* codes) {
+  for (std::size_t r = 0; r < count; ++r) {
+    float* row = rows + r * cols;
+    const int code = nearest_code(grid, row[j], scales[r]);
+    codes[r * cols + j] = static_cast<std::int8_t>(code);
+    const float error = row[j] - static_cast<float>(code) * scales[r];
+    if (error == 0) continue;
+    for (std::uint64_t k = j + 1; k < cols; ++k) row[k] -= error * upper[k];
+  }
+}
+
+}  // namespace
+
+Compensation::Compensation(std::span<const float> gram, std::uint64_t cols, double damping)
+    : cols_(cols), upper_(cols * cols) {
+  if (gram.size() != cols * cols) {
+    throw Error(ErrorCategory::InvalidArgument, "the second moments do not fit the matrix",
+                {{"found", std::to_string(gram.size()) + " numbers"},
+                 {"expected", std::to_string(cols) + " squared"}});
+  }
+  std::vector<double> damped(gram.begin(), gram.end());
+  double mean = 0;
+  for (std::uint64_t i = 0; i < cols; ++i) mean += damped[i * cols + i] / static_cast<double>(cols);
+  for (std::uint64_t i = 0; i < cols; ++i) {
+    double& diagonal = damped[i * cols + i];
+    if (diagonal == 0) diagonal = mean > 0 ? mean : 1;
+    diagonal += damping * mean;
+  }
+  // The lower factor of A⁻¹ is Uᵀ.
+  const auto n = static_cast<std::int64_t>(cols);
+  const Tensor a = Tensor::from(std::span<const double>(damped), Shape{n, n});
+  const Tensor lower = cholesky(inv(a));
+  const auto* l = lower.data<double>();
+  for (std::uint64_t j = 0; j < cols; ++j) {
+    const double diagonal = l[j * cols + j];
+    for (std::uint64_t k = j; k < cols; ++k)
+      upper_[j * cols + k] = static_cast<float>(l[k * cols + j] / diagonal);
+  }
+}
+
+GridMatrix round_nearest(const Grid& grid, ScaleRule rule, std::span<const float> weights, std::uint64_t rows,
+                         std::uint64_t cols, std::span<const float> importance, ThreadPool& pool) {
+  GridMatrix matrix = empty_matrix(grid, rows, cols);
+  for_rows(pool, rows, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t row = begin; row < end; ++row) {
+      for (std::uint64_t at = 0; at < cols; at += grid.group) {
+        const auto w = weights.subspan(row * cols + at, grid.group);
+        const auto a = importance.empty() ? importance : importance.subspan(at, grid.group);
+        const float scale = fit_scale(grid, rule, w, a);
+        matrix.scales[(row * cols + at) / grid.group] = scale;
+        nearest_codes(grid, w, scale, matrix.codes.data() + row * cols + at);
+      }
+    }
+  });
+  return matrix;
+}
+
+GridMatrix round_compensated(const Grid& grid, const Compensation& compensation,
+                             std::span<const float> weights, std::uint64_t rows,
+                             std::span<const float> importance, ThreadPool& pool) {
+  const std::uint64_t cols = compensation.cols();
+  GridMatrix matrix = empty_matrix(grid, rows, cols);
+  for_rows(pool, rows, [&](std::size_t begin, std::size_t end) {
+    std::vector<float> work(kRowsTogether * cols);
+    for (std::size_t first = begin; first < end; first += kRowsTogether) {
+      const std::size_t count = std::min(kRowsTogether, end - first);
+      std::copy_n(weights.data() + first * cols, count * cols, work.data());
+      float scales[kRowsTogether];
+      for (std::uint64_t j = 0; j < cols; ++j) {
+        if (j % grid.group == 0) {
+          const auto a = importance.empty() ? importance : importance.subspan(j, grid.group);
+          for (std::size_t r = 0; r < count; ++r) {
+            scales[r] = fit_scale(grid, ScaleRule::LeastSquares, {work.data() + r * cols + j, grid.group}, a);
+            matrix.scales[((first + r) * cols + j) / grid.group] = scales[r];
+          }
+        }
+        round_column(grid, compensation.row(j), cols, j, work.data(), count, scales,
+                     matrix.codes.data() + first * cols);
+      }
+    }
+  });
+  return matrix;
+}
+
+OutputError output_error(std::span<const float> weights, std::span<const float> quantised, std::uint64_t rows,
+                         std::uint64_t cols, std::span<const float> gram, ThreadPool& pool) {
+  std::vector<double> errors(rows);
+  std::vector<double> whole(rows);
+  const auto quadratic = [&](const std::vector<float>& w) {
+    double sum = 0;
+    for (std::uint64_t i = 0; i < cols; ++i) {
+      constexpr std::uint64_t kLanes = 16;
+      float lanes[kLanes] = {};
+      const float* g = gram.data() + i * cols;
+      std::uint64_t k = 0;
+      for (; k + kLanes <= cols; k += kLanes) {
+        for (std::uint64_t l = 0; l < kLanes; ++l) lanes[l] += g[k + l] * w[k + l];
+      }
+      double product = 0;
+      for (; k < cols; ++k) product += static_cast<double>(g[k] * w[k]);
+      for (const float lane : lanes) product += static_cast<double>(lane);
+      sum += static_cast<double>(w[i]) * product;
+    }
+    return std::max(sum, 0.0);
+  };
+  for_rows(pool, rows, [&](std::size_t begin, std::size_t end) {
+    std::vector<float> w(cols);
+    std::vector<float> difference(cols);
+    for (std::size_t row = begin; row < end; ++row) {
+      for (std::uint64_t k = 0; k < cols; ++k) {
+        w[k] = weights[row * cols + k];
+        difference[k] = quantised[row * cols + k] - w[k];
+      }
+      errors[row] = quadratic(difference);
+      whole[row] = quadratic(w);
+    }
+  });
+  OutputError sum;
+  for (std::uint64_t row = 0; row < rows; ++row) sum.error += errors[row], sum.whole += whole[row];
+  return sum;
+}
+
+std::vector<float> values_of(const GridMatrix& matrix) {
+  std::vector<float> values(matrix.codes.size());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    values[i] = static_cast<float>(matrix.codes[i]) * matrix.scales[i / matrix.group];
+  }
+  return values;
+}
+
+}  // namespace sterna
