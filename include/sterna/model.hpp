@@ -129,7 +129,9 @@ class Model {
   const Impl& impl() const noexcept { return *impl_; }
 
  private:
+  friend class TrialModel;
   Model();
+  static std::shared_ptr<Model> load_mutable(const std::filesystem::path& path, const LoadOptions& options);
   std::unique_ptr<Impl> impl_;
 };
 

@@ -65,7 +65,11 @@ Model::Model() : impl_(std::make_unique<Impl>()) {}
 Model::~Model() = default;
 
 std::shared_ptr<const Model> Model::load(const std::filesystem::path& path, const LoadOptions& options) {
-  const auto model = std::shared_ptr<Model>(new Model);
+  return load_mutable(path, options);
+}
+
+std::shared_ptr<Model> Model::load_mutable(const std::filesystem::path& path, const LoadOptions& options) {
+  auto model = std::shared_ptr<Model>(new Model);
   Impl& impl = *model->impl_;
   impl.checkpoint = open_checkpoint(
       path, {.map = {.map = options.map, .lock = options.lock}, .i2s_group = options.i2s_group});
