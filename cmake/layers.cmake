@@ -18,15 +18,18 @@ function(sterna_layer name)
   target_sources(sterna PRIVATE ${sources})
 endfunction()
 
-# The loops of the tensor operations, for the instruction sets that Highway chooses from at run time. -O3 in every build
-# type, as for the kernels: the compiler vectorises those not written in vectors. The two other flags let it: no result
-# depends on errno or on floating-point exceptions, and no float result changes.
+# The loops of the tensor operations, the packings and the quantisers, for the instruction sets that Highway chooses from at
+# run time. -O3 in every build type, as for the kernels: the compiler vectorises those not written in vectors. The two other
+# flags let it: no result depends on errno or on floating-point exceptions, and no float result changes.
 set(STERNA_OPS ${PROJECT_SOURCE_DIR}/src/tensor/ops)
-file(GLOB loops CONFIGURE_DEPENDS ${STERNA_OPS}/simd/*.cpp)
+set(STERNA_SIMD ${STERNA_OPS}/simd ${PROJECT_SOURCE_DIR}/src/packing/simd ${PROJECT_SOURCE_DIR}/src/quantize/simd)
+list(TRANSFORM STERNA_SIMD APPEND /*.cpp OUTPUT_VARIABLE loops)
+file(GLOB loops CONFIGURE_DEPENDS ${loops})
 set_property(SOURCE ${loops} ${STERNA_OPS}/convert.cpp ${STERNA_OPS}/../linalg/integer_product.cpp PROPERTY COMPILE_OPTIONS -O3 -fno-math-errno -fno-trapping-math
   $<$<CXX_COMPILER_ID:Clang>:-Wno-pass-failed>)  # a loop that Clang cannot vectorise is no fault
 # The only files that see the headers of OpenBLAS and LAPACKE.
 set_property(SOURCE ${PROJECT_SOURCE_DIR}/src/tensor/linalg/blas.cpp ${PROJECT_SOURCE_DIR}/src/tensor/linalg/lapack.cpp
   PROPERTY INCLUDE_DIRECTORIES ${OPENBLAS_INCLUDE_DIRS} ${LAPACKE_INCLUDE_DIRS})
 # The same loops one element at a time, to compare with.
-set_property(SOURCE ${STERNA_OPS}/simd/scalar.cpp APPEND PROPERTY COMPILE_OPTIONS -fno-tree-vectorize -fno-tree-slp-vectorize)
+list(TRANSFORM STERNA_SIMD APPEND /scalar.cpp OUTPUT_VARIABLE scalar_loops)
+set_property(SOURCE ${scalar_loops} APPEND PROPERTY COMPILE_OPTIONS -fno-tree-vectorize -fno-tree-slp-vectorize)

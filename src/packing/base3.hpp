@@ -19,11 +19,9 @@ constexpr unsigned base3_digit(std::uint8_t byte, std::uint8_t power) {
   return static_cast<unsigned>(fraction) * 3 >> 8;
 }
 
-/// The byte of v < 243.
-constexpr std::array<std::uint8_t, 243> kBase3Byte = [] {
-  std::array<std::uint8_t, 243> bytes{};
-  for (unsigned v = 0; v < bytes.size(); ++v) bytes[v] = static_cast<std::uint8_t>((v * 256 + 242) / 243);
-  return bytes;
-}();
+/// The byte of v < 243: ⌈v · 256 / 243⌉ = v + ⌈v · 13 / 243⌉.
+constexpr std::uint8_t base3_byte(unsigned v) {
+  return static_cast<std::uint8_t>(v + (v * 13 + 242) / 243);
+}
 
 }  // namespace sterna::packing

@@ -16,6 +16,7 @@
 #include <cmath>
 
 #include "packing/layout.hpp"
+#include "packing/simd/loops.hpp"
 #include "sterna/error.hpp"
 
 namespace sterna::packing {
@@ -33,40 +34,14 @@ void check_group(std::uint64_t rows, std::uint64_t cols, std::uint32_t group, Er
   }
 }
 
-template <std::size_t Group>
-void decode(const std::uint8_t* in, std::size_t groups, std::int8_t* trits) {
-  constexpr std::size_t kStride = Group / 4;
-  for (std::size_t g = 0; g < groups; ++g, in += kStride, trits += Group) {
-    for (std::size_t p = 0; p < kStride; ++p) {
-      const unsigned byte = in[p];
-      trits[p] = trit_of(byte >> 6);
-      trits[p + kStride] = trit_of(byte >> 4 & 3);
-      trits[p + 2 * kStride] = trit_of(byte >> 2 & 3);
-      trits[p + 3 * kStride] = trit_of(byte & 3);
-    }
-  }
-}
-
-template <std::size_t Group>
-void encode(const std::int8_t* trits, std::size_t groups, std::uint8_t* out) {
-  constexpr std::size_t kStride = Group / 4;
-  for (std::size_t g = 0; g < groups; ++g, out += kStride, trits += Group) {
-    for (std::size_t p = 0; p < kStride; ++p) {
-      out[p] =
-          static_cast<std::uint8_t>(code_of(trits[p]) << 6 | code_of(trits[p + kStride]) << 4 |
-                                    code_of(trits[p + 2 * kStride]) << 2 | code_of(trits[p + 3 * kStride]));
-    }
-  }
-}
-
 TernaryMatrix unpack(Bytes bytes, std::uint64_t rows, std::uint64_t cols, const UnpackOptions& options) {
   TernaryMatrix matrix = start_unpack(DType::I2_S, bytes, rows, cols);
   check_group(rows, cols, options.i2s_group, ErrorCategory::Unsupported);
   const std::size_t n = matrix.trits.size();
   const auto scale = load_unaligned<float>(bytes.data() + n / 4);
   check_scale(scale, 0);
-  (options.i2s_group == 64 ? decode<64> : decode<128>)(as_u8(bytes.data()), n / options.i2s_group,
-                                                       matrix.trits.data());
+  const std::size_t group = options.i2s_group;
+  loops().unpack2_high(as_u8(bytes.data()), n / group, group / 4, matrix.trits.data());
   check_codes(matrix.trits, cols);
   matrix.scales = {ScaleGrain::Tensor, {scale}, 0};
   return matrix;
@@ -76,8 +51,8 @@ void pack(const TernaryMatrix& matrix, const UnpackOptions& options, MutableByte
   check_pack(DType::I2_S, matrix, ScaleGrain::Tensor, out);
   check_group(matrix.rows, matrix.cols, options.i2s_group, ErrorCategory::Mismatch);
   const std::size_t n = matrix.trits.size();
-  (options.i2s_group == 64 ? encode<64> : encode<128>)(matrix.trits.data(), n / options.i2s_group,
-                                                       as_u8(out.data()));
+  const std::size_t group = options.i2s_group;
+  loops().pack2_high(matrix.trits.data(), n / group, group / 4, as_u8(out.data()));
   const MutableBytes tail = out.subspan(n / 4);
   std::fill(tail.begin(), tail.end(), std::byte{0});
   std::memcpy(tail.data(), &matrix.scales.values[0], sizeof(float));

@@ -44,11 +44,11 @@ struct Layout {
       for (std::size_t k = 0; k < 3; ++k) {
         unsigned v = 0;
         for (std::size_t j = 0; j < 5; ++j) v += kPowersOf3[j] * code_of(trits[16 * g + 5 * k + j]);
-        out[3 * g + k] = kBase3Byte[v];
+        out[3 * g + k] = base3_byte(v);
       }
       last_of_groups += kPowersOf3[g] * code_of(trits[16 * g + 15]);
     }
-    out[12] = kBase3Byte[last_of_groups];
+    out[12] = base3_byte(last_of_groups);
   }
 };
 

@@ -6,6 +6,7 @@
 //     bit     7 6          5 4          3 2        1 0
 //          c[j + 48]    c[j + 32]    c[j + 16]    c[j]        c = w + 1
 #include "packing/layout.hpp"
+#include "packing/simd/loops.hpp"
 
 namespace sterna::packing {
 namespace {
@@ -15,22 +16,8 @@ struct Layout {
   static constexpr std::size_t kElements = 64;
   static constexpr std::size_t kTritBytes = 16;
 
-  static void decode(const std::uint8_t* in, std::int8_t* trits) {
-    for (std::size_t j = 0; j < 16; ++j) {
-      const unsigned byte = in[j];
-      trits[j] = trit_of(byte & 3);
-      trits[j + 16] = trit_of(byte >> 2 & 3);
-      trits[j + 32] = trit_of(byte >> 4 & 3);
-      trits[j + 48] = trit_of(byte >> 6);
-    }
-  }
-
-  static void encode(const std::int8_t* trits, std::uint8_t* out) {
-    for (std::size_t j = 0; j < 16; ++j) {
-      out[j] = static_cast<std::uint8_t>(code_of(trits[j]) | code_of(trits[j + 16]) << 2 |
-                                         code_of(trits[j + 32]) << 4 | code_of(trits[j + 48]) << 6);
-    }
-  }
+  static void decode(const std::uint8_t* in, std::int8_t* trits) { loops().unpack2_low(in, 1, 16, trits); }
+  static void encode(const std::int8_t* trits, std::uint8_t* out) { loops().pack2_low(trits, 1, 16, out); }
 };
 
 }  // namespace

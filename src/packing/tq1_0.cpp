@@ -9,31 +9,10 @@
 //             52, 53            scale
 #include "packing/base3.hpp"
 #include "packing/layout.hpp"
+#include "packing/simd/loops.hpp"
 
 namespace sterna::packing {
 namespace {
-
-/// A run of `Bytes` bytes with `Digits` weights in each. Returns through the pointers where it ended.
-template <std::size_t Bytes, std::size_t Digits>
-void decode_run(const std::uint8_t*& in, std::int8_t*& trits) {
-  for (std::size_t n = 0; n < Digits; ++n) {
-    for (std::size_t m = 0; m < Bytes; ++m) trits[m] = trit_of(base3_digit(in[m], kPowersOf3[n]));
-    trits += Bytes;
-  }
-  in += Bytes;
-}
-
-template <std::size_t Bytes, std::size_t Digits>
-void encode_run(const std::int8_t*& trits, std::uint8_t*& out) {
-  for (std::size_t m = 0; m < Bytes; ++m) {
-    unsigned v = 0;
-    for (std::size_t n = 0; n < Digits; ++n) v = v * 3 + code_of(trits[m + n * Bytes]);
-    for (std::size_t n = Digits; n < 5; ++n) v *= 3;
-    out[m] = kBase3Byte[v];
-  }
-  trits += Bytes * Digits;
-  out += Bytes;
-}
 
 struct Layout {
   static constexpr DType kDType = DType::TQ1_0;
@@ -41,15 +20,23 @@ struct Layout {
   static constexpr std::size_t kTritBytes = 52;
 
   static void decode(const std::uint8_t* in, std::int8_t* trits) {
-    decode_run<32, 5>(in, trits);
-    decode_run<16, 5>(in, trits);
-    decode_run<4, 4>(in, trits);
+    loops().unpack_base3(in, 1, 32, trits);
+    loops().unpack_base3(in + 32, 1, 16, trits + 160);
+    for (std::size_t n = 0; n < 4; ++n) {
+      for (std::size_t m = 0; m < 4; ++m) {
+        trits[240 + 4 * n + m] = trit_of(base3_digit(in[48 + m], kPowersOf3[n]));
+      }
+    }
   }
 
   static void encode(const std::int8_t* trits, std::uint8_t* out) {
-    encode_run<32, 5>(trits, out);
-    encode_run<16, 5>(trits, out);
-    encode_run<4, 4>(trits, out);
+    loops().pack_base3(trits, 1, 32, out);
+    loops().pack_base3(trits + 160, 1, 16, out + 32);
+    for (std::size_t m = 0; m < 4; ++m) {
+      unsigned v = 0;
+      for (std::size_t n = 0; n < 4; ++n) v = v * 3 + code_of(trits[240 + 4 * n + m]);
+      out[48 + m] = base3_byte(v * 3);
+    }
   }
 };
 
