@@ -4,36 +4,26 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "base/half.hpp"
+#include "quantize/simd/loops.hpp"
 #include "sterna/error.hpp"
-#include "tensor/dequantize.hpp"
+#include "tensor/ops/half.hpp"
 
 namespace sterna {
 namespace {
 
-constexpr float kSmallestScale = 1e-5f;
+/// Rows whose sums go on side by side, and the weights of each that are converted at a time: 32 KiB of
+/// floats, which stay in the first-level cache.
+constexpr std::uint64_t kRows = 4;
+constexpr std::uint64_t kChunk = 2048;
+static_assert(kChunk % quant::kSumLanes == 0);
 
-/// Σ |x[i]|: partial sum l adds elements l, l + 8, …; then the partial sums in order.
-double magnitude(const float* x, std::uint64_t n) {
-  constexpr std::uint64_t kLanes = 8;
-  double sums[kLanes] = {};
-  std::uint64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-    for (std::uint64_t l = 0; l < kLanes; ++l) sums[l] += static_cast<double>(std::abs(x[i + l]));
-  }
-  for (std::uint64_t l = 0; i < n; ++i, ++l) sums[l] += static_cast<double>(std::abs(x[i]));
-  double total = 0;
-  for (const double sum : sums) total += sum;
-  return total;
-}
-
-[[noreturn]] void not_finite(const float* row, std::uint64_t r, std::uint64_t cols) {
-  const float* bad = std::find_if(row, row + cols, [](float w) { return !std::isfinite(w); });
-  throw Error(ErrorCategory::Format, "a weight is not finite",
-              {{"row", std::to_string(r)},
-               {"column", std::to_string(bad - row)},
-               {"found", fmt::format("{}", *bad)}});
+double total(const double* sums) {
+  double sum = 0;
+  for (std::size_t l = 0; l < quant::kSumLanes; ++l) sum += sums[l];
+  return sum;
 }
 
 bool is_master(DType dtype) {
@@ -46,7 +36,60 @@ float rounded_to(DType dtype, float value) {
   return value;
 }
 
+/// Stretches of a stored matrix as float32.
+class Reader {
+ public:
+  Reader(DType dtype, Bytes weights, std::uint64_t cols) : dtype_(dtype), weights_(weights), cols_(cols) {}
+
+  /// Weights [begin, begin + n) of a row, n ≤ kChunk.
+  void read(std::uint64_t row, std::uint64_t begin, std::uint64_t n, float* out) const {
+    const std::size_t size = dtype_ == DType::F32 ? sizeof(float) : sizeof(std::uint16_t);
+    const std::byte* from = weights_.data() + (row * cols_ + begin) * size;
+    if (dtype_ == DType::F32) {
+      std::memcpy(out, from, n * size);
+      return;
+    }
+    std::uint16_t aligned[kChunk];
+    std::memcpy(aligned, from, n * size);
+    (dtype_ == DType::F16 ? ops::f16_to_f32_loop : ops::bf16_to_f32_loop)(aligned, out, n);
+  }
+
+ private:
+  DType dtype_;
+  Bytes weights_;
+  std::uint64_t cols_;
+};
+
+[[noreturn]] void not_finite(const Reader& reader, std::uint64_t row, std::uint64_t cols) {
+  for (std::uint64_t c = 0; c < cols; ++c) {
+    float w = 0;
+    reader.read(row, c, 1, &w);
+    if (std::isfinite(w)) continue;
+    throw Error(
+        ErrorCategory::Format, "a weight is not finite",
+        {{"row", std::to_string(row)}, {"column", std::to_string(c)}, {"found", fmt::format("{}", w)}});
+  }
+  throw Error(ErrorCategory::Internal, "a sum of finite weights is not finite",
+              {{"row", std::to_string(row)}});
+}
+
 }  // namespace
+
+double sum_magnitudes(const float* weights, std::uint64_t rows, std::uint64_t cols) {
+  double sum = 0;
+  for (std::uint64_t r = 0; r < rows; r += kRows) {
+    const std::uint64_t count = std::min(kRows, rows - r);
+    double sums[kRows * quant::kSumLanes] = {};
+    quant::loops().magnitude_sums(weights + r * cols, cols, count, cols, sums);
+    for (std::uint64_t i = 0; i < count; ++i) sum += total(sums + i * quant::kSumLanes);
+  }
+  return sum;
+}
+
+float absmean_scale(double sum, std::uint64_t n) {
+  const double mean = n == 0 ? 0.0 : sum / static_cast<double>(n);
+  return std::max(static_cast<float>(mean), kSmallestTernaryScale);
+}
 
 TernaryMatrix quantize_absmean(DType dtype, Bytes weights, std::uint64_t rows, std::uint64_t cols,
                                DType round_scale_to) {
@@ -58,29 +101,33 @@ TernaryMatrix quantize_absmean(DType dtype, Bytes weights, std::uint64_t rows, s
     throw Error(ErrorCategory::InvalidArgument, "weights do not fit their shape",
                 {{"shape", fmt::format("[{}, {}]", rows, cols)}, {"found", std::to_string(weights.size())}});
   }
+  const quant::Loops& loops = quant::loops();
+  const Reader reader(dtype, weights, cols);
   TernaryMatrix matrix{rows, cols, std::vector<std::int8_t>(rows * cols), {}};
-  const std::uint64_t row_bytes = rows == 0 ? 0 : weights.size() / rows;
-  std::vector<float> row(cols);
-  const auto read = [&](std::uint64_t r) {
-    dequantize_row(dtype, weights.data() + r * row_bytes, cols, row.data());
-  };
+  std::vector<float> floats(kRows * kChunk);
 
   double sum = 0;
-  for (std::uint64_t r = 0; r < rows; ++r) {
-    read(r);
-    const double of_row = magnitude(row.data(), cols);
-    if (!std::isfinite(of_row)) not_finite(row.data(), r, cols);
-    sum += of_row;
+  for (std::uint64_t r = 0; r < rows; r += kRows) {
+    const std::uint64_t count = std::min(kRows, rows - r);
+    double sums[kRows * quant::kSumLanes] = {};
+    for (std::uint64_t c = 0; c < cols; c += kChunk) {
+      const std::uint64_t n = std::min(kChunk, cols - c);
+      for (std::uint64_t i = 0; i < count; ++i) reader.read(r + i, c, n, floats.data() + i * kChunk);
+      loops.magnitude_sums(floats.data(), kChunk, count, n, sums);
+    }
+    for (std::uint64_t i = 0; i < count; ++i) {
+      const double of_row = total(sums + i * quant::kSumLanes);
+      if (!std::isfinite(of_row)) not_finite(reader, r + i, cols);
+      sum += of_row;
+    }
   }
-  const double mean = matrix.trits.empty() ? 0.0 : sum / static_cast<double>(matrix.trits.size());
-  const float scale = std::max(static_cast<float>(mean), kSmallestScale);
+  const float scale = absmean_scale(sum, matrix.trits.size());
 
-  const float threshold = scale / 2;
   for (std::uint64_t r = 0; r < rows; ++r) {
-    read(r);
-    std::int8_t* trits = matrix.trits.data() + r * cols;
-    for (std::uint64_t c = 0; c < cols; ++c) {
-      trits[c] = static_cast<std::int8_t>((row[c] > threshold) - (row[c] < -threshold));
+    for (std::uint64_t c = 0; c < cols; c += kChunk) {
+      const std::uint64_t n = std::min(kChunk, cols - c);
+      reader.read(r, c, n, floats.data());
+      loops.ternarize(floats.data(), n, scale / 2, matrix.trits.data() + r * cols + c);
     }
   }
   const float stored_scale = rounded_to(round_scale_to, scale);

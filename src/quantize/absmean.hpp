@@ -24,4 +24,10 @@ namespace sterna {
 TernaryMatrix quantize_absmean(DType dtype, Bytes weights, std::uint64_t rows, std::uint64_t cols,
                                DType round_scale_to);
 
+inline constexpr float kSmallestTernaryScale = 1e-5f;
+/// Σ|W| in that order.
+double sum_magnitudes(const float* weights, std::uint64_t rows, std::uint64_t cols);
+/// The scale of n weights of this sum.
+float absmean_scale(double sum, std::uint64_t n);
+
 }  // namespace sterna
