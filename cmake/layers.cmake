@@ -25,7 +25,10 @@ set(STERNA_OPS ${PROJECT_SOURCE_DIR}/src/tensor/ops)
 set(STERNA_SIMD ${STERNA_OPS}/simd ${PROJECT_SOURCE_DIR}/src/packing/simd ${PROJECT_SOURCE_DIR}/src/quantize/simd)
 list(TRANSFORM STERNA_SIMD APPEND /*.cpp OUTPUT_VARIABLE loops)
 file(GLOB loops CONFIGURE_DEPENDS ${loops})
-set_property(SOURCE ${loops} ${STERNA_OPS}/convert.cpp ${STERNA_OPS}/../linalg/integer_product.cpp PROPERTY COMPILE_OPTIONS -O3 -fno-math-errno -fno-trapping-math
+set_property(SOURCE ${loops} ${STERNA_OPS}/convert.cpp ${STERNA_OPS}/../linalg/integer_product.cpp
+  ${PROJECT_SOURCE_DIR}/src/quantize/calibration/statistics.cpp ${PROJECT_SOURCE_DIR}/src/quantize/calibration/gram.cpp
+  ${PROJECT_SOURCE_DIR}/src/quantize/grid.cpp ${PROJECT_SOURCE_DIR}/src/quantize/compensated.cpp
+  PROPERTY COMPILE_OPTIONS -O3 -fno-math-errno -fno-trapping-math
   $<$<CXX_COMPILER_ID:Clang>:-Wno-pass-failed>)  # a loop that Clang cannot vectorise is no fault
 # The only files that see the headers of OpenBLAS and LAPACKE.
 set_property(SOURCE ${PROJECT_SOURCE_DIR}/src/tensor/linalg/blas.cpp ${PROJECT_SOURCE_DIR}/src/tensor/linalg/lapack.cpp

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "sterna/backend.hpp"
+#include "sterna/calibration.hpp"
 #include "sterna/chat.hpp"
 #include "sterna/cleanup.hpp"
 #include "sterna/conversion.hpp"

@@ -342,6 +342,7 @@ void Forward::feed(const Input& input, std::span<const Product> products) {
     const Matrix& matrix = product.linear->matrix;
     (matrix.ternary ? codes : takes_codes16(matrix.dtype) ? codes16 : floats) = true;
   }
+  if (observer_) floats = true;
   for_each_token([&](std::size_t t, unsigned thread) {
     const float* x = input.rows + t * n;
     float* row = floats ? input_.data() + t * n : row_.data() + thread * widest_;
@@ -360,6 +361,7 @@ void Forward::feed(const Input& input, std::span<const Product> products) {
     if (codes16) quantise16(x, t, n);
     if (floats && x != row) std::copy_n(x, n, row);
   });
+  if (observer_) observer_(first, input_.data(), tokens_);
 }
 
 void Forward::quantise16(const float* x, std::size_t token, std::size_t n) {

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 
@@ -20,6 +21,10 @@ struct ForwardOptions {
   std::uint32_t batch;    ///< tokens at once
   KvType kv;
 };
+
+/// Sees what products are fed with, before they are computed: rows [tokens, columns of `first`] after every
+/// norm, before they are quantised. `first` is the first of the products that share them.
+using InputObserver = std::function<void(const Linear& first, const float* rows, std::size_t tokens)>;
 
 /// The working memory of one sequence and the pass over it. Per layer, with x the residual stream [tokens,
 /// hidden]:
@@ -40,6 +45,9 @@ class Forward {
   /// every earlier position in the cache. False when `cancelled` became true between layers; the cache below
   /// `position` is intact.
   bool run(std::span<const std::int32_t> tokens, std::uint32_t position, const std::atomic<bool>& cancelled);
+
+  /// Of the layers of all runs from now on, on the calling thread; not of the head. An empty one ends it.
+  void observe(InputObserver observer) { observer_ = std::move(observer); }
 
   /// The last run's hidden state [hidden] of its token `index`, after the final norm.
   std::span<const float> hidden(std::size_t index) const noexcept;
@@ -132,6 +140,7 @@ class Forward {
   std::span<float> scratch_;          ///< [threads, scratch_floats]
   std::unique_ptr<std::atomic<std::uint32_t>[]> chunks_left_;  ///< [kv_heads]
   std::atomic<std::size_t> next_item_{0};
+  InputObserver observer_;              ///< empty: nobody looks
   std::unique_ptr<HeadScreen> screen_;  ///< null: every logit is computed
 };
 

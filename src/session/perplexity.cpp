@@ -1,34 +1,11 @@
 #include <algorithm>
 #include <cmath>
 
-#include "sterna/error.hpp"
+#include "session/pieces.hpp"
 #include "sterna/session.hpp"
 
 namespace sterna {
 namespace {
-
-constexpr std::string_view kPieceSeparator = "\n\n\n";  // two blank lines
-constexpr std::string_view kWhitespace = " \t\n\r\f\v";
-
-std::string_view stripped(std::string_view text) {
-  const auto first = text.find_first_not_of(kWhitespace);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kWhitespace) - first + 1);
-}
-
-std::vector<TokenId> tokens_of_pieces(const Tokenizer& tokenizer, std::string_view text) {
-  std::vector<TokenId> tokens;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find(kPieceSeparator, at), text.size());
-    const auto piece = stripped(text.substr(at, end - at));
-    if (!piece.empty()) {
-      const auto ids = tokenizer.encode(std::string(piece) + "\n\n", /*parse_special=*/false);
-      tokens.insert(tokens.end(), ids.begin(), ids.end());
-    }
-    at = end + kPieceSeparator.size();
-  }
-  return tokens;
-}
 
 /// −log softmax(logits)[target], in double.
 double negative_log_likelihood(std::span<const float> logits, TokenId target) {
@@ -42,22 +19,9 @@ double negative_log_likelihood(std::span<const float> logits, TokenId target) {
 
 PerplexityResult perplexity(const std::shared_ptr<const Model>& model, std::string_view text,
                             std::uint32_t window, const SessionOptions& options, const Progress& progress) {
-  if (window < 2) {
-    throw Error(ErrorCategory::InvalidArgument, "the window is too small",
-                {{"found", std::to_string(window)}, {"expected", "at least 2"}});
-  }
-  const Tokenizer& tokenizer = *model->tokenizer();
-  const auto bos = tokenizer.bos();
-  if (!bos)
-    throw Error(ErrorCategory::Unsupported, "perplexity needs a BOS token, and the tokenizer has none");
-  const std::vector<TokenId> tokens = tokens_of_pieces(tokenizer, text);
-  const std::size_t step = window - 1;
-  const std::size_t windows = tokens.size() / step;
-  if (windows == 0) {
-    throw Error(ErrorCategory::InvalidArgument, "the text is shorter than one window",
-                {{"found", std::to_string(tokens.size()) + " tokens"},
-                 {"expected", "at least " + std::to_string(step)}});
-  }
+  const TextWindows text_windows = windows_of(*model->tokenizer(), text, window, "perplexity");
+  const std::size_t step = text_windows.step;
+  const std::size_t windows = text_windows.count;
 
   SessionOptions session_options = options;
   session_options.context = window;
@@ -71,8 +35,7 @@ PerplexityResult perplexity(const std::shared_ptr<const Model>& model, std::stri
   double total = 0;
   for (std::size_t w = 0; w < windows; ++w) {
     session.reset();
-    inputs[0] = *bos;
-    std::copy_n(tokens.begin() + static_cast<std::ptrdiff_t>(w * step), step, inputs.begin() + 1);
+    text_windows.copy(w, inputs.data());
     // Inputs 0 … step − 1 predict inputs 1 … step.
     for (std::size_t at = 0; at < step; at += batch) {
       const std::size_t count = std::min(batch, step - at);

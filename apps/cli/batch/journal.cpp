@@ -1,13 +1,13 @@
 #include "batch/journal.hpp"
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 
 #include "base/bytes.hpp"
+#include "base/fnv1a.hpp"
 #include "platform/atomic_file.hpp"
 #include "sterna/error.hpp"
 #include "support/output.hpp"
@@ -76,13 +76,10 @@ void Journal::append(std::size_t index, Record record) {
 }
 
 std::string record_key(std::initializer_list<std::string_view> texts) {
-  std::uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
-  const auto add = [&hash](unsigned char byte) { hash = (hash ^ byte) * 0x100000001b3; };
-  for (const auto text : texts) {
-    for (const char c : text) add(static_cast<unsigned char>(c));
-    add(0xFF);  // no byte of UTF-8: keeps "a" "bc" apart from "ab" "c"
-  }
-  return fmt::format("{:016x}", hash);
+  Fnv1a hash;
+  // After each 0xFF, no byte of UTF-8: keeps "a" "bc" apart from "ab" "c".
+  for (const auto text : texts) hash.add(as_bytes(text)).add(std::uint8_t{0xFF});
+  return hash.hex();
 }
 
 }  // namespace sterna::cli
