@@ -1,6 +1,6 @@
 #include "memory/aligned_buffer.hpp"
 
-#include "platform/release_pages.hpp"
+#include "platform/pages.hpp"
 
 namespace sterna {
 

@@ -13,9 +13,10 @@
 
 #include "base/checked.hpp"
 #include "base/half.hpp"
+#include "base/read_streams.hpp"
 #include "model/packing_choice.hpp"
 #include "packing/hf_u8.hpp"
-#include "platform/mapped_file.hpp"
+#include "platform/pages.hpp"
 #include "quantize/absmean.hpp"
 #include "sterna/error.hpp"
 #include "tensor/dequantize.hpp"
@@ -100,25 +101,15 @@ void expand_blocks(const TernaryMatrix& from, Matrix& matrix) {
 
 /// True when no 2-bit field of the bytes is 3.
 bool all_codes_are_trits(Bytes bytes) {
-  // Every weight of a model passes here when it is loaded, so it goes at the speed of memory: in four streams
-  // asked for ahead, as kernels read (docs/performance.md).
-  constexpr std::size_t kStreams = 4;
-  constexpr std::size_t kLine = 64;
-  constexpr std::size_t kAhead = 2048;
-  const std::size_t part = bytes.size() / kStreams / kLine * kLine;
+  // Every weight of a model passes here when it is loaded, so it goes at the speed of memory.
   std::uint64_t bad = 0;
   const auto check = [&](const std::byte* at) {
     const auto word = load_unaligned<std::uint64_t>(at);
     bad |= word & (word >> 1) & 0x5555555555555555u;
   };
-  for (std::size_t at = 0; at < part; at += kLine) {
-    for (std::size_t stream = 0; stream < kStreams; ++stream) {
-      const std::byte* line = bytes.data() + stream * part + at;
-      __builtin_prefetch(line + kAhead);
-      for (std::size_t i = 0; i < kLine; i += 8) check(line + i);
-    }
-  }
-  std::size_t at = kStreams * part;
+  std::size_t at = read_in_streams(bytes.data(), bytes.size(), [&](const std::byte* line) {
+    for (std::size_t i = 0; i < kCacheLine; i += 8) check(line + i);
+  });
   for (; at + 8 <= bytes.size(); at += 8) check(bytes.data() + at);
   for (; at < bytes.size(); ++at) {
     const auto byte = static_cast<unsigned>(bytes[at]);
@@ -200,6 +191,11 @@ class Loader {
   Loader(const Checkpoint& checkpoint, const RepackLayout* asked, const RepackLayout& repacked)
       : checkpoint_(checkpoint), asked_(asked), repacked_(repacked) {}
 
+  void load(const LinearSource& source, bool is_dense, Matrix& matrix, WeightReport& report) const {
+    is_dense ? dense(source, matrix, report) : linear(source, matrix, report);
+  }
+
+ private:
   void dense(const LinearSource& source, Matrix& matrix, WeightReport& report) const {
     matrix.rows = source.rows;
     matrix.cols = source.cols;
@@ -238,7 +234,6 @@ class Loader {
     }
   }
 
- private:
   /// True when a kernel takes the file's bytes; `report.why` says why not.
   bool use_as_it_lies(const LinearSource& source, Matrix& matrix, WeightReport& report) const {
     const DType dtype = source.weight->dtype;
@@ -411,11 +406,7 @@ Weights load_weights(const Checkpoint& checkpoint, const Dispatch& dispatch, Thr
         report.stored = job.source->weight->dtype;
         report.shape = {job.source->rows, job.source->cols};
         report.stored_bytes = job.source->weight->bytes.size();
-        if (job.dense) {
-          loader.dense(*job.source, *job.matrix, report);
-        } else {
-          loader.linear(*job.source, *job.matrix, report);
-        }
+        loader.load(*job.source, job.dense, *job.matrix, report);
         report.used = job.matrix->dtype;
         report.owned_bytes = job.matrix->owned.size();
         if (thread == 0 && options.progress) options.progress(i, jobs.size(), "weights");

@@ -126,26 +126,4 @@ MappedFile::~MappedFile() {
   if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
 }
 
-void populate(Bytes part) noexcept {
-#if defined(MADV_POPULATE_READ)  // Linux 5.14
-  if (part.empty()) return;
-  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
-  const auto begin = reinterpret_cast<std::uintptr_t>(part.data()) / page * page;
-  const auto end = reinterpret_cast<std::uintptr_t>(part.data() + part.size());
-  ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_POPULATE_READ);
-#else
-  static_cast<void>(part);
-#endif
-}
-
-void unpopulate(Bytes part) noexcept {
-  if (part.empty()) return;
-  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
-  const auto address = reinterpret_cast<std::uintptr_t>(part.data());
-  // Outward: a page of which half is left over can keep the 2 MiB around it mapped.
-  const std::uintptr_t begin = address / page * page;
-  const std::uintptr_t end = round_up(address + part.size(), page);
-  ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
-}
-
 }  // namespace sterna

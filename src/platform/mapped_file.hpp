@@ -35,12 +35,4 @@ class MappedFile {
   bool mapped_ = false;
 };
 
-/// Makes a part of a mapped file present in this process at once, which costs less than a fault for every few
-/// pages when it is read. Advice: what the system refuses is left to those faults.
-void populate(Bytes part) noexcept;
-
-/// Takes the pages that hold a part of a mapped file out of this process's memory, those at both ends too:
-/// only for bytes that are never written. Reading them again brings the file's contents back.
-void unpopulate(Bytes part) noexcept;
-
 }  // namespace sterna

@@ -6,6 +6,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstring>
 
@@ -75,6 +77,24 @@ void discard_pages(std::byte* at, std::size_t bytes, bool locked) noexcept {
   if (locked) lock_pages(whole, length);
 }
 
+std::uint64_t release_pages(std::byte* at, std::size_t bytes) noexcept {
+  const std::size_t page = page_bytes();
+  const std::size_t before = -reinterpret_cast<std::uintptr_t>(at) & (page - 1);
+  if (before >= bytes || bytes - before < page) return 0;
+  std::byte* const first = at + before;
+  const std::size_t pages = (bytes - before) / page;
+  std::uint64_t resident = 0;
+  std::array<unsigned char, 4096> present;
+  for (std::size_t i = 0; i < pages; i += present.size()) {
+    const std::size_t n = std::min(present.size(), pages - i);
+    if (::mincore(first + i * page, n * page, present.data()) != 0) return 0;
+    resident += static_cast<std::uint64_t>(
+        std::count_if(present.begin(), present.begin() + n, [](unsigned char p) { return (p & 1) != 0; }));
+  }
+  if (resident == 0 || ::madvise(first, pages * page, MADV_DONTNEED) != 0) return 0;
+  return resident * page;
+}
+
 void prefer_huge_pages(std::byte* at, std::size_t bytes) noexcept {
   ::madvise(at, bytes, MADV_HUGEPAGE);
 }
@@ -89,6 +109,28 @@ bool bind_pages(std::byte* at, std::size_t bytes, unsigned node) noexcept {
   if (object == nullptr) return false;
   return hwloc_set_area_membind(topology(), at, bytes, object->nodeset, HWLOC_MEMBIND_BIND,
                                 HWLOC_MEMBIND_BYNODESET) == 0;
+}
+
+void populate(Bytes part) noexcept {
+#if defined(MADV_POPULATE_READ)  // Linux 5.14
+  if (part.empty()) return;
+  const auto page = std::uintptr_t{page_bytes()};
+  const auto begin = reinterpret_cast<std::uintptr_t>(part.data()) / page * page;
+  const auto end = reinterpret_cast<std::uintptr_t>(part.data() + part.size());
+  ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_POPULATE_READ);
+#else
+  static_cast<void>(part);
+#endif
+}
+
+void unpopulate(Bytes part) noexcept {
+  if (part.empty()) return;
+  const auto page = std::uintptr_t{page_bytes()};
+  const auto address = reinterpret_cast<std::uintptr_t>(part.data());
+  // Outward: a page of which half is left over can keep the 2 MiB around it mapped.
+  const std::uintptr_t begin = address / page * page;
+  const std::uintptr_t end = round_up(address + part.size(), page);
+  ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
 }
 
 bool has_heavy_barrier() noexcept {

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "base/bytes.hpp"
+#include "base/read_streams.hpp"
 #include "platform/cpu.hpp"
 
 namespace sterna {
@@ -24,7 +25,7 @@ std::size_t buffer_bytes() {
   return static_cast<std::size_t>(std::min(wanted, allowed));
 }
 
-constexpr std::size_t kLine = 64;
+constexpr std::size_t kLine = kCacheLine;
 
 /// One word of every cache line: the line is what memory delivers. Summing all words would measure the
 /// additions, at a third of the bandwidth.
@@ -34,22 +35,13 @@ std::uint64_t read_lines(const std::byte* from, const std::byte* to) {
   return sum;
 }
 
-// As kernels/cpu/streams-inl.hpp reads with AVX-512: Sapphire Rapids follows one stream at 14 GB/s.
-constexpr std::size_t kStreams = 4;
-constexpr std::size_t kAhead = 2048;
-
-/// The same in four streams, each asked for ahead.
+/// The same in streams, as kernels/cpu/streams-inl.hpp reads with AVX-512.
 std::uint64_t read_streams(const std::byte* from, const std::byte* to) {
-  const auto part = static_cast<std::size_t>(to - from) / kStreams / kLine * kLine;
   std::uint64_t sum = 0;
-  for (std::size_t at = 0; at < part; at += kLine) {
-    for (std::size_t stream = 0; stream < kStreams; ++stream) {
-      const std::byte* line = from + stream * part + at;
-      __builtin_prefetch(line + kAhead);
-      sum += load_unaligned<std::uint64_t>(line);
-    }
-  }
-  return sum + read_lines(from + kStreams * part, to);
+  const std::size_t done =
+      read_in_streams(from, static_cast<std::size_t>(to - from),
+                      [&](const std::byte* line) { sum += load_unaligned<std::uint64_t>(line); });
+  return sum + read_lines(from + done, to);
 }
 
 #ifdef __x86_64__

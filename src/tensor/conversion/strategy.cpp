@@ -4,7 +4,7 @@
 #include <array>
 #include <cstring>
 
-#include "platform/mapped_file.hpp"
+#include "platform/pages.hpp"
 #include "sterna/error.hpp"
 #include "tensor/axis.hpp"
 #include "tensor/strided_loop.hpp"
