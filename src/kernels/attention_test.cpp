@@ -1,22 +1,17 @@
-// Attention and the blocks of the KV cache: every instruction set against a naive one in the same order of
+// Attention: every instruction set against a naive one in the same order of
 // operations by equality of bits, and that against double precision.
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <random>
 #include <vector>
 
 #include "base/checked.hpp"
-#include "base/half.hpp"
 #include "kernels/kernel_table.hpp"
-#include "kernels/kv_layout.hpp"
 #include "kernels/reference.hpp"
-#include "memory/aligned_buffer.hpp"
-#include "support/exact_buffer.hpp"
+#include "support/kv_blocks.hpp"
 
 namespace sterna {
 
@@ -34,101 +29,7 @@ float exponential_of(float x) {
 
 namespace {
 
-using testing::ExactBuffer;
-using Random = std::mt19937;
-using Floats = std::vector<float>;
-
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
-
-/// A copy in memory of exactly its size.
-ExactBuffer<float> exactly(const float* from, std::size_t n) {
-  ExactBuffer<float> copy(n);
-  std::copy(from, from + n, copy.begin());
-  return copy;
-}
-
-/// A way to store the cache, and the kernels of it.
-struct CacheType {
-  const char* name;
-  std::size_t bytes;
-  void (*FloatKernels::*append)(const KvAppendArgs&);
-  void (*FloatKernels::*attention)(const AttentionArgs&);
-};
-constexpr CacheType kF32{"f32", 4, &FloatKernels::kv_append_f32, &FloatKernels::attention_f32};
-constexpr CacheType kF16{"f16", 2, &FloatKernels::kv_append_f16, &FloatKernels::attention_f16};
-constexpr CacheType kI8{"int8", 1, &FloatKernels::kv_append_i8, &FloatKernels::attention_i8};
-constexpr CacheType kTypes[] = {kF32, kF16, kI8};
-
-/// Keys and values of one kv head, as they went in and as they are kept.
-struct Cache {
-  Cache(const FloatKernels& kernels, const CacheType& cache_type, std::size_t dim, std::size_t n)
-      : type(cache_type),
-        head_dim(dim),
-        positions(n),
-        keys(n * dim),
-        values(n * dim),
-        layout(kv_block_layout(dim, type.bytes, type.bytes == 1)),
-        blocks(layout.bytes * ceil_div(n, kKvBlock)),
-        kernels_(kernels) {}
-
-  void append_all() {
-    for (std::size_t p = 0; p < positions; ++p) {
-      const auto key = exactly(&keys[p * head_dim], head_dim);
-      const auto value = exactly(&values[p * head_dim], head_dim);
-      (kernels_.*type.append)({key.data(), value.data(), head_dim,
-                               blocks.data() + p / kKvBlock * layout.bytes, layout, p % kKvBlock});
-    }
-  }
-  const std::byte* block(std::size_t p) const { return blocks.data() + p / kKvBlock * layout.bytes; }
-  float element(const std::byte* at) const {
-    if (type.bytes == 1) return static_cast<float>(static_cast<std::int8_t>(*at));
-    if (type.bytes == 4) {
-      float v;
-      std::memcpy(&v, at, sizeof v);
-      return v;
-    }
-    std::uint16_t half;
-    std::memcpy(&half, at, sizeof half);
-    return f16_to_f32(half);
-  }
-  /// Without their scales. int8 lies in pairs along the sums.
-  float key(std::size_t p, std::size_t i) const {
-    const std::size_t depth = integers() ? 2 : 1;
-    return element(block(p) + ((i / depth * kKvBlock + p % kKvBlock) * depth + i % depth) * type.bytes);
-  }
-  float value(std::size_t p, std::size_t i) const {
-    const std::size_t depth = integers() ? 2 : 1;
-    const std::size_t slot = p % kKvBlock;
-    return element(block(p) + layout.values +
-                   ((slot / depth * layout.width + i) * depth + slot % depth) * type.bytes);
-  }
-  bool integers() const { return type.bytes == 1; }
-  float scale(std::size_t offset, std::size_t p) const {
-    if (offset == 0) return 1.0f;
-    float v;
-    std::memcpy(&v, block(p) + offset + p % kKvBlock * sizeof(float), sizeof v);
-    return v;
-  }
-  float key_scale(std::size_t p) const { return scale(layout.key_scales, p); }
-  float value_scale(std::size_t p) const { return scale(layout.value_scales, p); }
-
-  CacheType type;
-  std::size_t head_dim;
-  std::size_t positions;
-  Floats keys;  ///< [positions][head_dim]
-  Floats values;
-  KvBlockLayout layout;
-  AlignedBuffer blocks;
-
- private:
-  const FloatKernels& kernels_;
-};
-
-void fill(Floats& values, Random& random, float deviation = 1.0f) {
-  std::normal_distribution<float> normal(0.0f, deviation);
-  for (float& v : values) v = normal(random);
-}
+using namespace testing;
 
 // ---- what is computed -------------------------------------------------------------------------------------
 
@@ -303,15 +204,6 @@ Floats run(const FloatKernels& kernels, const Cache& cache, const Queries& queri
   return out;
 }
 
-/// Equal bits; any NaN equals any other.
-void expect_same(const float* found, const float* expected, std::size_t n, const std::string& what) {
-  for (std::size_t i = 0; i < n; ++i) {
-    if (std::isnan(found[i]) && std::isnan(expected[i])) continue;
-    ASSERT_EQ(std::bit_cast<std::uint32_t>(found[i]), std::bit_cast<std::uint32_t>(expected[i]))
-        << what << ": element " << i << " of " << n << ": " << found[i] << " for " << expected[i];
-  }
-}
-
 class Attention : public ::testing::TestWithParam<FloatKernels> {
  protected:
   void SetUp() override {
@@ -464,59 +356,6 @@ TEST_P(Attention, DoesNotSeeWhatWasForgotten) {
     }
     const Floats found = run(kernels_, cache, queries, 0.2f, {1, false});
     ASSERT_NO_FATAL_FAILURE(expect_same(found.data(), expected.data(), expected.size(), type.name));
-  }
-}
-
-// ---- the cache --------------------------------------------------------------------------------------------
-
-TEST_P(Attention, Int8KeepsCodesAndAScaleOfEachRow) {
-  for (const std::size_t head_dim : {1, 7, 16, 100, 128}) {
-    Cache cache(kernels_, kI8, head_dim, 70);
-    fill(cache.keys, random_, 5.0f);
-    fill(cache.values, random_, 0.01f);
-    std::fill_n(cache.keys.begin(), head_dim, 0.0f);
-    std::fill_n(cache.values.begin(), head_dim, 1e-38f);
-    cache.append_all();
-    for (std::size_t p = 0; p < 70; ++p) {
-      const auto check = [&](const float* x, float scale, auto code) {
-        float max = 0;
-        for (std::size_t i = 0; i < head_dim; ++i) max = std::max(max, std::abs(x[i]));
-        ASSERT_EQ(scale, max / 127.0f);
-        for (std::size_t i = 0; i < head_dim; ++i) {
-          ASSERT_EQ(code(i), p == 0 ? 0.0f : std::nearbyint(x[i] * (127.0f / max))) << p << ", " << i;
-        }
-      };
-      ASSERT_NO_FATAL_FAILURE(check(&cache.keys[p * head_dim], cache.key_scale(p),
-                                    [&](std::size_t i) { return cache.key(p, i); }));
-      ASSERT_NO_FATAL_FAILURE(check(&cache.values[p * head_dim], cache.value_scale(p),
-                                    [&](std::size_t i) { return cache.value(p, i); }));
-    }
-  }
-}
-
-TEST_P(Attention, CacheHalvesRoundAsTheStandardSays) {
-  Floats values = {0.0f,          -0.0f,         65504.0f,
-                   65519.996f,    65520.0f,      kInfinity,
-                   -kInfinity,    6e-8f,         2.98023223876953125e-8f,
-                   2.9802326e-8f, 6.1035156e-5f, 6.1005e-5f};
-  for (int i = 0; i < 5000; ++i) {
-    float v = std::bit_cast<float>(static_cast<std::uint32_t>(random_()));
-    if (std::isnan(v)) v = 1.0f;
-    values.push_back(v);
-    const auto mantissa = static_cast<std::uint32_t>(random_() & 0x807fffffu);
-    values.push_back(
-        std::ldexp(std::bit_cast<float>(mantissa | 0x3f800000u), static_cast<int>(random_() % 48) - 30));
-  }
-  for (const std::size_t n : {values.size(), std::size_t{1}, std::size_t{3}, std::size_t{13}}) {
-    Cache cache(kernels_, kF16, n, 1);
-    cache.keys.assign(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(n));
-    cache.values = cache.keys;
-    cache.append_all();
-    for (std::size_t i = 0; i < n; ++i) {
-      const float expected = f16_to_f32(f32_to_f16(values[i]));
-      ASSERT_NO_FATAL_FAILURE(expect_same(&expected, std::array{cache.key(0, i)}.data(), 1, "key"));
-      ASSERT_NO_FATAL_FAILURE(expect_same(&expected, std::array{cache.value(0, i)}.data(), 1, "value"));
-    }
   }
 }
 
