@@ -53,6 +53,7 @@ class Tokenizer {
   /// <|im_end|>, …).
   std::span<const TokenId> end_tokens() const noexcept;
   bool adds_bos() const noexcept;
+  /// What it was made from, but for the merges, which are in a table by then.
   const TokenizerSpec& spec() const noexcept;
 
  private:

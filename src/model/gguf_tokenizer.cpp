@@ -71,7 +71,7 @@ std::optional<TokenizerSpec> read_tokenizer(const gguf::Metadata& metadata, cons
     spec.scores.clear();
     // The published 2B4T files name no pre-tokenizer; theirs is Llama 3's.
     if (const auto* patterns = metadata.strings_of(kPatternsKey)) {
-      spec.patterns = *patterns;
+      spec.patterns.assign(patterns->begin(), patterns->end());
     } else {
       const auto pre = metadata.string_of("tokenizer.ggml.pre").value_or("");
       spec.pre = pre.empty() || pre == "default" ? "llama-bpe" : pre;
@@ -116,7 +116,8 @@ void write_tokenizer(const TokenizerSpec& spec, std::uint32_t vocab, gguf::Metad
   if (bpe) {
     metadata.set("tokenizer.ggml.merges", gguf::Value(gguf::Array(spec.merges)));
     if (!spec.patterns.empty())
-      metadata.set(std::string(kPatternsKey), gguf::Value(gguf::Array(spec.patterns)));
+      metadata.set(std::string(kPatternsKey),
+                   gguf::Value(gguf::Array(StringTable(spec.patterns.begin(), spec.patterns.end()))));
     if (spec.pre.empty() || named_pre_tokenizer(spec.pre).ignore_merges != spec.ignore_merges) {
       metadata.set(std::string(kIgnoreMergesKey), gguf::Value(spec.ignore_merges));
     }

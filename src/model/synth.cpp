@@ -208,7 +208,7 @@ TokenizerSpec byte_tokenizer(std::uint32_t vocab) {
   spec.types = {TokenType::Control, TokenType::Control};
   for (int byte = 0; byte < 256; ++byte) {
     const char character = static_cast<char>(byte);
-    append_in_byte_alphabet(spec.tokens.emplace_back(), {&character, 1});
+    spec.tokens.push_back_with([&](std::string& text) { append_in_byte_alphabet(text, {&character, 1}); });
     spec.types.push_back(TokenType::Normal);
   }
   for (std::uint32_t id = static_cast<std::uint32_t>(spec.tokens.size()); id < vocab; ++id) {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <span>
+#include <string>
 
 #include "sterna/error.hpp"
 
@@ -17,12 +17,8 @@ namespace {
 
 }  // namespace
 
-MergeTable::MergeTable(const std::vector<std::string>& merges, const TokenIndex& index) {
-  // At most two slots of three taken, and never a full table: find() stops at a free one.
-  slots_.resize(std::bit_ceil(merges.size() + merges.size() / 2 + 2));
-  mask_ = slots_.size() - 1;
-  shift_ = 64 - std::countr_zero(slots_.size());
-
+MergeTable::MergeTable(const StringTable& merges, const TokenIndex& index)
+    : slots_(merges.size() + merges.size() / 2 + 2) {
   constexpr std::size_t kBlock = 64;
   std::array<std::string, kBlock> wholes;
   std::array<std::string_view, 3 * kBlock> tokens;  // of each merge: left, right, merged
@@ -53,7 +49,7 @@ MergeTable::MergeTable(const std::vector<std::string>& merges, const TokenIndex&
 
 void MergeTable::insert(std::uint64_t pair, Merge merge) noexcept {
   std::size_t at = slot_of(pair);
-  for (; slots_[at].merge.rank != Merge::kNoRank; at = (at + 1) & mask_) {
+  for (; slots_[at].merge.rank != Merge::kNoRank; at = after(at)) {
     if (slots_[at].pair == pair) return;
   }
   slots_[at] = {pair, merge};

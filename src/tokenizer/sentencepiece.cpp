@@ -18,10 +18,11 @@ void check_pieces(const TokenizerSpec& spec) {
   std::array<bool, 256> bytes{};
   std::size_t byte_count = 0, unknown_count = 0;
   for (std::size_t id = 0; id < spec.tokens.size(); ++id) {
-    const std::string& piece = spec.tokens[id];
+    const std::string_view piece = spec.tokens[id];
     const auto fail = [&](std::string_view reason) {
-      throw Error(ErrorCategory::Format, "not a piece of a SentencePiece vocabulary",
-                  {{"id", std::to_string(id)}, {"found", piece}, {"reason", std::string(reason)}});
+      throw Error(
+          ErrorCategory::Format, "not a piece of a SentencePiece vocabulary",
+          {{"id", std::to_string(id)}, {"found", std::string(piece)}, {"reason", std::string(reason)}});
     };
     if (piece.empty()) fail("empty");
     if (!is_utf8(piece)) fail("not UTF-8");

@@ -157,15 +157,15 @@ TEST(SentencePiece, PiecesThatTheLibraryWouldTrustAreChecked) {
     const std::string found = reason(change);
     EXPECT_NE(found.find(expected), std::string::npos) << found;
   };
-  contains([](TokenizerSpec& spec) { spec.tokens[300].clear(); }, "empty");
-  contains([](TokenizerSpec& spec) { spec.tokens[300] = "\xff"; }, "UTF-8");
-  contains([](TokenizerSpec& spec) { spec.tokens[300] = std::string("a\0b", 3); }, "zero byte");
+  contains([](TokenizerSpec& spec) { spec.tokens.replace(300, ""); }, "empty");
+  contains([](TokenizerSpec& spec) { spec.tokens.replace(300, "\xff"); }, "UTF-8");
+  contains([](TokenizerSpec& spec) { spec.tokens.replace(300, std::string("a\0b", 3)); }, "zero byte");
   contains([](TokenizerSpec& spec) { spec.scores[300] = std::numeric_limits<float>::quiet_NaN(); }, "finite");
-  contains([](TokenizerSpec& spec) { spec.tokens[10] = "<0xag>"; }, "no byte");
+  contains([](TokenizerSpec& spec) { spec.tokens.replace(10, "<0xag>"); }, "no byte");
   contains([](TokenizerSpec& spec) { spec.types[10] = TokenType::Normal; }, "some of the 256");
   contains([](TokenizerSpec& spec) { spec.types[0] = TokenType::Normal; }, "without unknown");
   contains([](TokenizerSpec& spec) { spec.types[1] = TokenType::Unknown; }, "second unknown");
-  contains([](TokenizerSpec& spec) { spec.tokens[300] = spec.tokens[301]; }, "same text");
+  contains([](TokenizerSpec& spec) { spec.tokens.replace(300, spec.tokens[301]); }, "same text");
   contains([](TokenizerSpec& spec) { spec.scores.pop_back(); }, "scores");
 }
 

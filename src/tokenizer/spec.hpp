@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/bytes.hpp"
+#include "base/string_table.hpp"
 #include "sterna/tokenizer.hpp"
 
 namespace sterna {
@@ -31,10 +32,10 @@ struct TokenizerSpec {
   TokenizerKind kind = TokenizerKind::ByteLevelBpe;
   /// Id → token text. Byte-level BPE: in GPT-2's byte alphabet ("Ġthe"), added tokens as they are.
   /// SentencePiece: pieces with U+2581 for a space.
-  std::vector<std::string> tokens;
-  std::vector<TokenType> types;     ///< one per token
-  std::vector<float> scores;        ///< SentencePiece only, one per token
-  std::vector<std::string> merges;  ///< BPE only, "left right", best first
+  StringTable tokens;
+  std::vector<TokenType> types;  ///< one per token
+  std::vector<float> scores;     ///< SentencePiece only, one per token
+  StringTable merges;            ///< BPE only, "left right", best first
   /// BPE: the pre-tokenizer by its GGUF name ("llama-bpe", "gpt-2", "falcon3", "qwen2"); empty when
   /// `patterns` is set.
   std::string pre;

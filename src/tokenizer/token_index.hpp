@@ -4,10 +4,10 @@
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/string_table.hpp"
 #include "sterna/tokenizer.hpp"
 
 namespace sterna {
@@ -16,7 +16,7 @@ namespace sterna {
 class TokenIndex {
  public:
   /// Throws Format when two tokens have the same text (empty ones aside, which cannot be found).
-  explicit TokenIndex(const std::vector<std::string>& tokens);
+  explicit TokenIndex(const StringTable& tokens);
   std::optional<TokenId> find(std::string_view token) const noexcept;
   /// The ids of many tokens, −1 for those that the vocabulary lacks. The table of a large vocabulary lies
   /// outside the caches; here the accesses overlap.
@@ -27,10 +27,15 @@ class TokenIndex {
     std::uint32_t hash = 0;
     TokenId id = -1;
   };
+  /// Where the search for a hash begins: hashes keep their order, so that any number of slots is used evenly.
+  std::size_t slot_of(std::uint32_t hash) const noexcept {
+    return static_cast<std::size_t>(std::uint64_t{hash} * slots_.size() >> 32);
+  }
+  std::size_t after(std::size_t slot) const noexcept { return slot + 1 == slots_.size() ? 0 : slot + 1; }
   TokenId find(std::string_view token, std::uint32_t hash) const noexcept;
 
-  const std::vector<std::string>* tokens_;
-  std::vector<Slot> slots_;
+  const StringTable* tokens_;
+  std::vector<Slot> slots_;  ///< at most two of three taken, and never all: a search stops at a free one
 };
 
 }  // namespace sterna

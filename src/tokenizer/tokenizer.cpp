@@ -42,6 +42,7 @@ struct Tokenizer::Impl {
   explicit Impl(TokenizerSpec from) : spec(checked(std::move(from))), index(spec.tokens) {
     encoder = spec.kind == TokenizerKind::ByteLevelBpe ? make_bpe_encoder(spec, index)
                                                        : make_sentencepiece_encoder(spec);
+    spec.merges = {};  // a table by now
     collect_bytes();
     collect_special_tokens();
     collect_end_tokens();
@@ -77,25 +78,24 @@ struct Tokenizer::Impl {
   }
 
   void collect_bytes() {
-    byte_ends.reserve(spec.tokens.size());
     for (std::size_t id = 0; id < spec.tokens.size(); ++id) {
-      append_bytes(spec.tokens[id], spec.types[id]);
-      byte_ends.push_back(bytes.size());
+      bytes.push_back_with([&](std::string& out) { append_bytes(spec.tokens[id], spec.types[id], out); });
     }
+    bytes.shrink_to_fit();
   }
 
-  void append_bytes(std::string_view token, TokenType type) {
+  void append_bytes(std::string_view token, TokenType type, std::string& out) const {
     const bool as_it_is = type == TokenType::Control || type == TokenType::UserDefined;
     if (spec.kind == TokenizerKind::ByteLevelBpe) {
-      if (as_it_is || !append_from_byte_alphabet(bytes, token)) bytes += token;
+      if (as_it_is || !append_from_byte_alphabet(out, token)) out += token;
     } else if (type == TokenType::Byte) {
-      bytes += static_cast<char>(*byte_of_piece(token));
+      out += static_cast<char>(*byte_of_piece(token));
     } else if (type == TokenType::Control) {
-      bytes += token;
+      out += token;
     } else {
       for (std::size_t at = 0; at < token.size();) {
         const bool space = token.substr(at).starts_with(kSentencePieceSpace);
-        bytes += space ? ' ' : token[at];
+        out += space ? ' ' : token[at];
         at += space ? kSentencePieceSpace.size() : 1;
       }
     }
@@ -137,8 +137,7 @@ struct Tokenizer::Impl {
   TokenizerSpec spec;
   TokenIndex index;
   std::unique_ptr<SubwordEncoder> encoder;
-  std::string bytes;                   ///< of all tokens, one after the other
-  std::vector<std::size_t> byte_ends;  ///< where each token's end
+  StringTable bytes;  ///< what each token adds to a text
   SpecialTokens with_special, without_special;
   std::vector<TokenId> end_tokens;
 };
@@ -188,8 +187,7 @@ std::string Tokenizer::decode(std::span<const TokenId> ids, bool keep_special) c
 
 std::string_view Tokenizer::token_bytes(TokenId id) const {
   impl_->check(id);
-  const std::size_t begin = id == 0 ? 0 : impl_->byte_ends[id - 1];
-  return std::string_view(impl_->bytes).substr(begin, impl_->byte_ends[id] - begin);
+  return impl_->bytes[static_cast<std::size_t>(id)];
 }
 
 std::string_view Tokenizer::token_text(TokenId id) const {

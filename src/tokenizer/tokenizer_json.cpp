@@ -135,19 +135,19 @@ void place_tokens(std::vector<std::pair<std::string, std::uint64_t>>&& vocab, st
                   TokenizerSpec& spec) {
   const std::size_t most = vocab.size() + added.size();
   std::vector<bool> taken(most);
-  spec.tokens.resize(most);
+  std::vector<std::string> tokens(most);
   spec.types.assign(most, TokenType::Normal);
   const auto put = [&](std::uint64_t id, std::string&& text) {
     if (id >= most) malformed("vocab", "id " + std::to_string(id) + " is beyond the number of tokens");
     if (taken[id]) malformed("vocab", "id " + std::to_string(id) + " occurs twice");
     taken[id] = true;
-    spec.tokens[id] = std::move(text);
+    tokens[id] = std::move(text);
   };
   for (auto& [text, id] : vocab) put(id, std::move(text));
   for (auto& token : added) {
     if (token.id >= most || !taken[token.id]) {
       put(token.id, std::move(token.content));
-    } else if (spec.tokens[token.id] != token.content) {
+    } else if (tokens[token.id] != token.content) {
       malformed("added_tokens", "id " + std::to_string(token.id) + " is another token in the vocabulary");
     }
     spec.types[token.id] = token.special ? TokenType::Control : TokenType::UserDefined;
@@ -155,7 +155,7 @@ void place_tokens(std::vector<std::pair<std::string, std::uint64_t>>&& vocab, st
   const auto hole = std::find(taken.begin(), taken.end(), false);
   if (std::find(hole, taken.end(), true) != taken.end())
     malformed("vocab", "id " + std::to_string(hole - taken.begin()) + " has no token");
-  spec.tokens.resize(hole - taken.begin());
+  spec.tokens = StringTable(tokens.begin(), tokens.begin() + (hole - taken.begin()));
   spec.types.resize(spec.tokens.size());
 }
 

@@ -39,15 +39,15 @@ class Reader {
       case Part::Vocab:
         return scalar(std::move(value));
       case Part::Merges:
-        out_.merges.push_back(std::move(value));
+        out_.merges.push_back(value);
         return true;
       case Part::Pair:
         if (value.empty() || value.find(' ') != value.npos)
           fail("a token of a merge is empty or has a space");
         if (pair_size_++ == 0) {
-          out_.merges.push_back(std::move(value));
+          pair_ = std::move(value);
         } else {
-          out_.merges.back().append(1, ' ').append(value);
+          out_.merges.push_back(pair_.append(1, ' ').append(value));
         }
         return true;
     }
@@ -147,6 +147,7 @@ class Reader {
   Part part_ = Part::Tree;
   std::vector<json*> stack_;  ///< the open values of the tree; a parent does not grow while a child is open
   std::string key_, top_key_;
+  std::string pair_;
   int pair_size_ = 0;
 };
 

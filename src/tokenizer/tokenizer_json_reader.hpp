@@ -19,7 +19,7 @@ struct File {
   /// `model.vocab` where it is an object.
   std::vector<std::pair<std::string, std::uint64_t>> vocab;
   /// `model.merges` as "left right" lines, however the file writes them.
-  std::vector<std::string> merges;
+  StringTable merges;
   bool has_merges = false;  ///< an empty list counts
 };
 

@@ -86,9 +86,9 @@ void scores_from_merges(TokenizerSpec& spec, const TokenIndex& index) {
   std::optional<TokenId> last;
   std::string piece;
   float score = 0;
-  for (const std::string& merge : spec.merges) {
+  for (const std::string_view merge : spec.merges) {
     const std::size_t space = merge.find(' ');
-    piece.assign(merge, 0, space).append(merge, space + 1);
+    piece.assign(merge.substr(0, space)).append(merge.substr(space + 1));
     const auto id = index.find(piece);
     if (id == last) continue;
     if (seen[*id]) unsupported("model", "merges that are not SentencePiece's", "those of a token together");

@@ -81,7 +81,7 @@ TEST(Tokenizer, PartsThatContradictEachOtherAreErrors) {
   EXPECT_FALSE(refused([](TokenizerSpec&) {}));
   EXPECT_TRUE(refused([](TokenizerSpec& spec) { spec.types.pop_back(); }));
   EXPECT_TRUE(refused([](TokenizerSpec& spec) { spec.tokens.clear(), spec.types.clear(); }));
-  EXPECT_TRUE(refused([](TokenizerSpec& spec) { spec.tokens[3] = spec.tokens[4]; }));
+  EXPECT_TRUE(refused([](TokenizerSpec& spec) { spec.tokens.replace(3, spec.tokens[4]); }));
   EXPECT_TRUE(refused([](TokenizerSpec& spec) { spec.eos = 267; }));
   EXPECT_TRUE(refused([](TokenizerSpec& spec) { spec.bos = -1; }));
   EXPECT_TRUE(refused([](TokenizerSpec& spec) { spec.kind = TokenizerKind::SentencePiece; }));

@@ -51,7 +51,7 @@ TEST(GgufRead, EveryValueType) {
     EXPECT_EQ(std::get<std::uint64_t>(*m.find("u64")), 1ull << 63);
     EXPECT_EQ(std::get<std::int64_t>(*m.find("i64")), -(1ll << 62));
     EXPECT_EQ(std::get<double>(*m.find("f64")), -2.25);
-    EXPECT_EQ(*m.strings_of("strings"), (std::vector<std::string>{"a", "", "ccc"}));
+    EXPECT_EQ(*m.strings_of("strings"), (StringTable{"a", "", "ccc"}));
     EXPECT_EQ(*m.floats_of("scores"), (std::vector<float>{0.5f, -1.0f}));
     EXPECT_EQ(*m.integers_of("types"), (std::vector<std::int64_t>{1, -7, 3}));
     const auto& nested = std::get<std::vector<Array>>(*m.array_of("nested"));

@@ -92,7 +92,7 @@ TEST(GgufCheckpoint, RefusesMetadataByKey) {
       {"bitnet-b1.58.rope.scaling.type", text("yarn"), Unsupported, "yarn"},
       {"bitnet-b1.58.attention.layer_norm_rms_epsilon", text("x"), Format, "layer_norm_rms_epsilon"},
       {"tokenizer.ggml.model", text("bert"), Unsupported, "bert"},
-      {"tokenizer.ggml.tokens", gguf::Value(gguf::Array(std::vector<std::string>{})), Format, "tokens"},
+      {"tokenizer.ggml.tokens", gguf::Value(gguf::Array(StringTable{})), Format, "tokens"},
       {"tokenizer.ggml.token_type", gguf::Value(gguf::Array(std::vector<std::int32_t>{1, 2})), Format,
        "token_type"},
       {"tokenizer.ggml.bos_token_id", number(4096), Format, "bos_token_id"},

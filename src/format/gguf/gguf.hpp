@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/string_table.hpp"
 #include "format/container.hpp"
 #include "platform/atomic_file.hpp"
 #include "sterna/log.hpp"
@@ -20,11 +21,10 @@ namespace sterna::gguf {
 
 /// An array of one element type, stored as such: a vocabulary's 128k scores are 512 KB, not 128k variants.
 /// The alternative's index is the format's type number, as in Value.
-struct Array
-    : std::variant<std::vector<std::uint8_t>, std::vector<std::int8_t>, std::vector<std::uint16_t>,
-                   std::vector<std::int16_t>, std::vector<std::uint32_t>, std::vector<std::int32_t>,
-                   std::vector<float>, std::vector<bool>, std::vector<std::string>, std::vector<Array>,
-                   std::vector<std::uint64_t>, std::vector<std::int64_t>, std::vector<double>> {
+struct Array : std::variant<std::vector<std::uint8_t>, std::vector<std::int8_t>, std::vector<std::uint16_t>,
+                            std::vector<std::int16_t>, std::vector<std::uint32_t>, std::vector<std::int32_t>,
+                            std::vector<float>, std::vector<bool>, StringTable, std::vector<Array>,
+                            std::vector<std::uint64_t>, std::vector<std::int64_t>, std::vector<double>> {
   using variant::variant;
   std::size_t size() const noexcept;
 };
@@ -58,7 +58,7 @@ class Metadata {
   std::optional<bool> bool_of(std::string_view key) const;
   std::optional<std::string_view> string_of(std::string_view key) const;
   const Array* array_of(std::string_view key) const;
-  const std::vector<std::string>* strings_of(std::string_view key) const;
+  const StringTable* strings_of(std::string_view key) const;
   const std::vector<float>* floats_of(std::string_view key) const;
   /// An array of integers of any width, widened; Format when a u64 does not fit.
   std::optional<std::vector<std::int64_t>> integers_of(std::string_view key) const;

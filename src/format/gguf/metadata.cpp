@@ -96,10 +96,10 @@ const Array* Metadata::array_of(std::string_view key) const {
   fail_type(key, *value, "array");
 }
 
-const std::vector<std::string>* Metadata::strings_of(std::string_view key) const {
+const StringTable* Metadata::strings_of(std::string_view key) const {
   const Array* array = array_of(key);
   if (!array) return nullptr;
-  if (const auto* strings = std::get_if<std::vector<std::string>>(array)) return strings;
+  if (const auto* strings = std::get_if<StringTable>(array)) return strings;
   fail_type(key, *find(key), "array of string");
 }
 
@@ -114,7 +114,8 @@ std::optional<std::vector<std::int64_t>> Metadata::integers_of(std::string_view 
   const Array* array = array_of(key);
   if (!array) return std::nullopt;
   return std::visit(
-      [&]<class T>(const std::vector<T>& items) {
+      [&](const auto& items) {
+        using T = typename std::remove_cvref_t<decltype(items)>::value_type;
         std::vector<std::int64_t> integers;
         if constexpr (Integer<T>) {
           integers.reserve(items.size());

@@ -148,7 +148,7 @@ class Reader {
       case 7:
         return elements<bool>(n, [&] { return boolean(subject); });
       case 8:
-        return elements<std::string>(n, [&] { return std::string(text(subject)); });
+        return strings(n, subject);
       case kArrayType:
         return elements<Array>(n, [&] { return array(subject, depth + 1); });
       case 10:
@@ -164,6 +164,13 @@ class Reader {
   static std::vector<T> elements(std::uint64_t n, Read read) {
     std::vector<T> items;  // grows as elements are read: n alone reserves nothing
     for (std::uint64_t i = 0; i < n; ++i) items.push_back(read());
+    return items;
+  }
+
+  StringTable strings(std::uint64_t n, const Subject& subject) {
+    StringTable items;
+    for (std::uint64_t i = 0; i < n; ++i) items.push_back(text(subject));
+    items.shrink_to_fit();
     return items;
   }
 

@@ -1,5 +1,6 @@
 // Version 3, little-endian. The header is made in memory, the tensors' bytes stream past.
 #include <set>
+#include <type_traits>
 
 #include "base/checked.hpp"
 #include "format/gguf/gguf.hpp"
@@ -38,17 +39,16 @@ class HeaderWriter {
 
  private:
   template <class T>
-  void item(const T& value) {
-    number(value);
-  }
+  requires std::is_arithmetic_v<T>
+  void item(T value) { number(value); }
   void item(bool value) { number<std::uint8_t>(value); }
-  void item(const std::string& value) { text(value); }
+  void item(std::string_view value) { text(value); }
   void item(const Array& array) {
     number(static_cast<std::uint32_t>(array.index()));
     number<std::uint64_t>(array.size());
     std::visit(
-        [&]<class T>(const std::vector<T>& items) {
-          for (const T& element : items) item(element);
+        [&](const auto& items) {
+          for (const auto& element : items) item(element);
         },
         static_cast<const Array::variant&>(array));
   }
