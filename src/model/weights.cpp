@@ -189,10 +189,20 @@ class Loader {
   /// `asked`: the layout to which weights of other bits are repacked even where a kernel reads theirs, or
   /// null; `repacked`: the layout of those that no kernel reads as they lie.
   Loader(const Checkpoint& checkpoint, const RepackLayout* asked, const RepackLayout& repacked)
-      : checkpoint_(checkpoint), asked_(asked), repacked_(repacked) {}
+      : checkpoint_(checkpoint),
+        asked_(asked),
+        repacked_(repacked),
+        mapped_(std::ranges::all_of(checkpoint.container.files(),
+                                    [](const auto& file) { return file->is_mapped(); })) {}
 
   void load(const LinearSource& source, bool is_dense, Matrix& matrix, WeightReport& report) const {
     is_dense ? dense(source, matrix, report) : linear(source, matrix, report);
+    leave_file(source, matrix);
+  }
+
+  /// What was copied is not read again: the file's pages would count as this process's memory beside it.
+  void leave_file(const LinearSource& source, const Matrix& matrix) const {
+    if (mapped_ && matrix.owned.size() > 0) unpopulate(source.weight->bytes);
   }
 
  private:
@@ -281,6 +291,7 @@ class Loader {
   const Checkpoint& checkpoint_;
   const RepackLayout* asked_;
   const RepackLayout& repacked_;
+  bool mapped_;
 };
 
 std::vector<float> optional_vector(const StoredTensor* tensor) {
@@ -418,6 +429,8 @@ Weights load_weights(const Checkpoint& checkpoint, const Dispatch& dispatch, Thr
     }
   });
   if (failure) std::rethrow_exception(failure);
+  // Again, for reading a matrix brings some pages of its neighbours.
+  for (const Job& job : jobs) loader.leave_file(*job.source, *job.matrix);
   if (options.progress) options.progress(jobs.size(), jobs.size(), "weights");
   if (tied) {
     Matrix& head = weights.head.matrix;

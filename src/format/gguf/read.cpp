@@ -1,8 +1,10 @@
 // Files on disk, whole or split. A split is NAME-00001-of-0000N.gguf and its siblings; each part is a GGUF
 // file of its own that says which part of how many it is, and the first holds the metadata.
+#include <algorithm>
 #include <cstdio>
 
 #include "format/gguf/gguf.hpp"
+#include "platform/pages.hpp"
 #include "sterna/error.hpp"
 
 namespace sterna::gguf {
@@ -12,10 +14,20 @@ constexpr std::string_view kPart = "split.no";  // from 0
 constexpr std::string_view kParts = "split.count";
 constexpr std::string_view kTensors = "split.tensors.count";  // of all parts together
 
+/// What lies before the tensors: copied when it was read, and not needed again.
+Bytes header_of(const File& file, Bytes bytes) {
+  std::size_t header = bytes.size();
+  for (const StoredTensor& tensor : file.container.tensors()) {
+    header = std::min(header, static_cast<std::size_t>(tensor.bytes.data() - bytes.data()));
+  }
+  return bytes.first(header);
+}
+
 File open(const std::filesystem::path& path, const ReadOptions& options) {
   const auto mapped = MappedFile::open(path, options.map);
   File file = parse(mapped->bytes(), path.string());
   file.container.keep(mapped);
+  if (mapped->is_mapped()) unpopulate(header_of(file, mapped->bytes()));
   return file;
 }
 
