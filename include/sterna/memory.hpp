@@ -34,7 +34,7 @@ std::string_view to_string(TrackingLevel level) noexcept;
 
 enum class HugePages : std::uint8_t {
   Never,
-  LargeBlocks,  ///< asked for where blocks of 1 MiB and more lie
+  LargeBlocks,  ///< asked for where a block holds them whole, so of 2 MiB and more
   Always,       ///< asked for everywhere
 };
 

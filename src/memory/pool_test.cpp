@@ -348,6 +348,18 @@ TEST(Pool, ServesPolymorphicAllocators) {
   EXPECT_EQ(pool.report().total.blocks, 0u);
 }
 
+TEST(Pool, BringsNoHugePageThatABlockDoesNotFill) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "a sanitizer's shadow of the block is resident too";
+#endif
+  HybridMemoryPool pool;
+  const std::uint64_t before = resident_bytes();
+  void* block = pool.allocate(3 * kMiB / 2);
+  std::memset(block, 1, 3 * kMiB / 2);
+  EXPECT_LT(resident_bytes(), before + 2 * kMiB);  // a huge page
+  pool.deallocate(block);
+}
+
 TEST(Pool, TakesTheOptionsOfTheHost) {
   HybridMemoryPool huge({.huge_pages = HugePages::Always, .numa_node = 0});
   void* block = huge.allocate(5 * kMiB);

@@ -14,8 +14,7 @@ namespace {
 constexpr std::size_t kArenaUnits = (std::size_t{32} << 20) / kUnit;
 // A block of more than half an arena gets one of its own, of its own length.
 constexpr std::size_t kOwnArenaUnits = kArenaUnits / 2;
-// A huge page: arenas begin at one.
-constexpr std::size_t kArenaAlignment = std::size_t{2} << 20;
+constexpr std::size_t kHugePage = std::size_t{2} << 20;
 // How many runs of one bin are looked at, and how many that fit compared for the best.
 constexpr int kLookedAt = 64;
 constexpr int kCompared = 8;
@@ -119,7 +118,7 @@ void ArenaHeap::retire(Span* span) noexcept {
 Span* ArenaHeap::grow(std::size_t units, std::size_t alignment) {
   const std::size_t length = units > kOwnArenaUnits ? units : kArenaUnits;
   auto arena = std::make_unique<Arena>();
-  std::byte* base = map_pages(length * kUnit, std::max(alignment, kArenaAlignment));
+  std::byte* base = map_pages(length * kUnit, std::max(alignment, kHugePage));
   if (base == nullptr) return nullptr;
   const bool ready = PageMap::cover(base, length * kUnit) &&
                      (settings_.numa_node < 0 ||
@@ -129,7 +128,7 @@ Span* ArenaHeap::grow(std::size_t units, std::size_t alignment) {
     unmap_pages(base, length * kUnit);
     return nullptr;
   }
-  if (settings_.huge_pages) prefer_huge_pages(base, length * kUnit);
+  if (settings_.huge_pages == HugePages::Always) prefer_huge_pages(base, length * kUnit);
   Span* run = new_span();
   *arena = {base, length, 0, nullptr, arenas_};
   if (length <= kArenaUnits) add_root(base, length * kUnit);
@@ -165,6 +164,15 @@ void ArenaHeap::cut(Span* run, std::size_t units, std::size_t alignment) {
   }
 }
 
+/// For those that lie in the block whole: one that reaches beyond it would bring memory that nobody asked
+/// for.
+void ArenaHeap::ask_for_huge_pages(const Span* run) const noexcept {
+  const std::size_t before = -reinterpret_cast<std::uintptr_t>(run->base) & (kHugePage - 1);
+  if (before >= run->bytes()) return;
+  const std::size_t whole = (run->bytes() - before) / kHugePage * kHugePage;
+  if (whole > 0) prefer_huge_pages(run->base + before, whole);
+}
+
 Span* ArenaHeap::allocate(std::size_t units, std::size_t alignment, unsigned size_class, bool every_unit) {
   const std::lock_guard lock(mutex_);
   reserve_spans();
@@ -185,6 +193,7 @@ Span* ArenaHeap::allocate(std::size_t units, std::size_t alignment, unsigned siz
   remove(run);
   cut(run, units, alignment);
   run->fresh = run->state == Span::State::Clean;
+  if (run->fresh && settings_.huge_pages == HugePages::LargeBlocks) ask_for_huge_pages(run);
   run->state = Span::State::Used;
   run->size_class = static_cast<std::uint8_t>(size_class);
   run->arena->used_units += units;

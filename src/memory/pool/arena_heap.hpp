@@ -55,7 +55,7 @@ class Budget {
 
 struct HeapSettings {
   const void* owner = nullptr;
-  bool huge_pages = false;
+  HugePages huge_pages = HugePages::Never;
   bool lock = false;
   int numa_node = -1;  // −1: any
   std::uint64_t retain = 0;
@@ -109,6 +109,7 @@ class ArenaHeap {
   Span* new_span() noexcept;
   void retire(Span* span) noexcept;
   void cut(Span* run, std::size_t units, std::size_t alignment);
+  void ask_for_huge_pages(const Span* run) const noexcept;
   Span* join(Span* run) noexcept;
   void discard(Span* run) noexcept;
   void discard_all() noexcept;

@@ -16,9 +16,9 @@ namespace sterna {
 namespace {
 
 pool::HeapSettings heap_settings(const PoolOptions& options, const void* owner, bool large) {
-  return {owner,
-          options.huge_pages == HugePages::Always || (large && options.huge_pages == HugePages::LargeBlocks),
-          options.lock, options.numa_node ? static_cast<int>(*options.numa_node) : -1, options.retain};
+  const bool none = !large && options.huge_pages == HugePages::LargeBlocks;
+  return {owner, none ? HugePages::Never : options.huge_pages, options.lock,
+          options.numa_node ? static_cast<int>(*options.numa_node) : -1, options.retain};
 }
 
 MemoryUsage& operator+=(MemoryUsage& sum, const MemoryUsage& usage) {
