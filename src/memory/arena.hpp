@@ -1,6 +1,7 @@
 // One block of memory for many arrays whose sizes are known before the work begins.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -33,6 +34,15 @@ class Arena {
     T* at = buffer_.data() ? reinterpret_cast<T*>(buffer_.data() + used_) : nullptr;
     used_ += round_up(n * sizeof(T), AlignedBuffer::kAlignment);
     return {at, at ? n : 0};
+  }
+
+  /// Lets each of these lay out its arrays in the same memory: for what is never in use at once.
+  template <class... LayOut>
+  void take_turns(LayOut&&... lay_outs) {
+    const std::size_t begin = used_;
+    std::size_t end = begin;
+    ((used_ = begin, lay_outs(*this), end = std::max(end, used_)), ...);
+    used_ = end;
   }
 
   std::size_t bytes() const noexcept { return buffer_.size(); }

@@ -30,6 +30,25 @@ TEST(AlignedBuffer, MovesItsMemory) {
   EXPECT_EQ(a.data(), nullptr);  // NOLINT(bugprone-use-after-move): empty by contract
 }
 
+TEST(Arena, ArraysThatTakeTurnsShareMemory) {
+  std::span<float> before, a, b, c, after;
+  const Arena arena = Arena::sized_by([&](Arena& each) {
+    before = each.array<float>(16);
+    each.take_turns(
+        [&](Arena& first) {
+          a = first.array<float>(16);
+          b = first.array<float>(16);
+        },
+        [&](Arena& second) { c = second.array<float>(48); });
+    after = each.array<float>(16);
+  });
+  EXPECT_EQ(arena.bytes(), (16 + 48 + 16) * sizeof(float));
+  EXPECT_EQ(a.data(), before.data() + 16);
+  EXPECT_EQ(b.data(), a.data() + 16);
+  EXPECT_EQ(c.data(), a.data());
+  EXPECT_EQ(after.data(), c.data() + 48);
+}
+
 TEST(AlignedBuffer, ReleasesWholePagesOfALargeOne) {
   constexpr std::size_t kBytes = std::size_t{8} << 20, kMiB = std::size_t{1} << 20;
   AlignedBuffer buffer(kBytes);

@@ -90,11 +90,14 @@ Forward::Forward(const ModelConfig& config, const Weights& weights, const Dispat
     code_sums_ = arena.array<std::int32_t>(batch);
     codes16_ = arena.array<std::int16_t>(batch * widest16_);
     code16_scales_ = arena.array<float>(batch);
-    query_ = arena.array<float>(batch * query_size_);
-    key_ = arena.array<float>(batch * kv_size_);
-    value_ = arena.array<float>(batch * kv_size_);
-    attended_ = arena.array<float>(batch * query_size_);
-    gated_ = arena.array<float>(batch * config.ffn);
+    arena.take_turns(
+        [&](Arena& attention) {
+          query_ = attention.array<float>(batch * query_size_);
+          key_ = attention.array<float>(batch * kv_size_);
+          value_ = attention.array<float>(batch * kv_size_);
+          attended_ = attention.array<float>(batch * query_size_);
+        },
+        [&](Arena& ffn) { gated_ = ffn.array<float>(batch * config.ffn); });
     final_ = arena.array<float>(batch * config.hidden);
     cosines_ = arena.array<float>(batch * rope_.size());
     sines_ = arena.array<float>(batch * rope_.size());
