@@ -37,7 +37,7 @@ std::string size_text(std::size_t bytes) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  sterna::memory::make_room_for_allocators(argv);
+  sterna::memory::make_room_for_allocators();
   double seconds = 0.05;
   int repetitions = 5;
   for (int i = 1; i < argc; ++i) {

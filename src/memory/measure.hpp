@@ -21,9 +21,9 @@ Allocator libc_allocator();
 /// they do not replace. jemalloc needs room for its thread-local data: see
 /// make_room_for_allocators().
 std::vector<Allocator> other_allocators();
-/// Starts the program anew with GLIBC_TUNABLES set so that jemalloc can be loaded; to be called first in
-/// main, with main's arguments. Returns if it is set already, or cannot be.
-void make_room_for_allocators(char** argv);
+/// Starts the program anew, with the same arguments, and GLIBC_TUNABLES set so that jemalloc can be loaded:
+/// to be called before anything else is done. Returns if it is set already, or the program cannot be started.
+void make_room_for_allocators();
 
 /// Nanoseconds of one allocate and one free, in a thread that does nothing else while others do the same.
 struct AllocationTimes {

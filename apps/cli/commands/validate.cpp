@@ -6,6 +6,7 @@
 
 #include "backend/dispatch.hpp"
 #include "command.hpp"
+#include "memory/measure.hpp"
 #include "platform/atomic_file.hpp"
 #include "platform/cpu.hpp"
 #include "sterna/version.hpp"
@@ -37,13 +38,17 @@ void write_html(const std::string& path, const std::string& page) {
 
 int run(const Args& args) {
   if (!args.memory_probe.empty()) return run_memory_probe(args.memory_probe);
+  const auto measures = [&](std::string_view id) {
+    return args.only.empty() || std::ranges::find(args.only, id) != args.only.end();
+  };
+  if (measures("allocation")) memory::make_room_for_allocators();
   const auto begin = std::chrono::steady_clock::now();
   const CpuInfo& cpu = cpu_info();
   ValidateOptions options{args.quick, args.threads ? args.threads : cpu.physical_cores, bundled_model()};
   std::vector<Judged> judged;
   bool broken = false;
   for (const Promise& promise : promises()) {
-    if (!args.only.empty() && std::ranges::find(args.only, promise.id) == args.only.end()) continue;
+    if (!measures(promise.id)) continue;
     ProgressBar bar;
     judged.push_back({&promise, promise.measure(options, bar.callback(promise.title))});
     broken |= judged.back().result.verdict == Verdict::Broken;
