@@ -1,5 +1,6 @@
 """`validate`: every promise has a verdict, and figures that fit each other."""
 
+import ctypes
 import html.parser
 import unittest
 
@@ -30,6 +31,14 @@ class Page(html.parser.HTMLParser):
 
 
 class Validate(ProgramTest):
+    @staticmethod
+    def loads(library):
+        try:
+            ctypes.CDLL(f"lib{library}.so.2")
+        except OSError as error:
+            return "TLS" in str(error)  # no room in this process; the program makes some
+        return True
+
     def test_the_report(self):
         page = self.folder / "report.html"
         report = self.json("validate", "--quick", "--only", SHORT, "--html", page)
@@ -52,6 +61,10 @@ class Validate(ProgramTest):
                     self.assertLessEqual(figure["first_quartile"], figure["median"])
                     self.assertLessEqual(figure["median"], figure["third_quartile"])
                     self.assertGreater(figure["median"], 0)
+        for case in report["promises"][2]["cases"]:
+            for library in ("mimalloc", "jemalloc"):
+                self.assertEqual(library in case["remark"], self.loads(library), case)
+        self.assertRegex(report["promises"][4]["cases"][0]["remark"], r"beside it the program, \d+\.\d MB")
         elementwise = report["promises"][1]
         for case in elementwise["cases"]:
             self.assertAlmostEqual(case["value"], case["baseline"]["median"] / case["sterna"]["median"])

@@ -44,8 +44,7 @@ constexpr std::array kPromises{
             "More is better; what is left moved bytes.", "%", Bound::AtLeast, 80, measure_zero_copy},
     Promise{"memory", "Memory",
             "The most that a process holds resident while it loads a model and fills a context of 256, above "
-            "what it "
-            "held before.",
+            "what it held before, its own code present.",
             "the bytes of the weights, of the KV cache and of the largest step's activations",
             "The value is what is used beyond the least: smaller is better.", "%", Bound::AtMost, 10,
             measure_memory_use},
