@@ -32,6 +32,27 @@ class Bench(ProgramTest):
             self.assertIn(word, text)
         self.assertNotIn("prompt 1", text)
 
+    def test_depths(self):
+        report = self.json("bench", "-m", support.MODEL, "-p", 5, "-n", 3, "-d", "70,0", "-t", "1,2", "-r", 2, "--batch", 32,
+                           "--kv", "int8", "--roofline")
+        rows = {(row["test"], row["depth"], row["threads"]): row for row in report["results"]}
+        self.assertEqual(len(rows), len(report["results"]))
+        self.assertEqual(set(rows), {(test, depth, threads) for test in ("prompt", "generate") for depth in (0, 70) for threads in (1, 2)})
+        for (test, depth, _), row in rows.items():
+            self.assertEqual(len(row["runs"]), 2)
+            attention = row["floor"]["terms"][1]
+            # Positions seen: 1 + … + 5, or 2 + 3 + 4; and those before, by every token. 6 layers, 8 query heads of 64.
+            seen = 15 + 5 * depth if test == "prompt" else 9 + 3 * depth
+            self.assertEqual(attention["operations"], 4 * 6 * 8 * 64 * seen)
+        text = self.ok("bench", "-m", support.MODEL, "-p", 0, "-n", 2, "-d", 8, "-t", 1, "-r", 1)
+        self.assertIn("generate 2 after 8", text)
+
+    def test_a_filled_cache_is_read(self):
+        shallow, deep = self.json("bench", "-m", support.MODEL, "-p", 0, "-n", 4, "-d", "0,3000", "-t", 1, "-r", 3)["results"]
+        self.assertEqual((shallow["depth"], deep["depth"]), (0, 3000))
+        # A token reads 18 MB of keys and values then, three times the weights: noise does not hide that.
+        self.assertLess(deep["max"], shallow["max"])
+
     def check_peaks(self, report, threads):
         """Every peak of every instruction set that runs here, on these numbers of threads."""
         self.assertIn("C int8", {row["name"] for row in report["peaks"]})
@@ -93,6 +114,7 @@ class Bench(ProgramTest):
     def test_errors(self):
         self.fails("bench", "--kernels", "--kernel", "vax", says="no kernel of that name")
         self.fails("bench", "--kernels", "-p", 4, says="excludes --kernels")
+        self.fails("bench", "--kernels", "-d", 4, says="excludes --kernels")
         self.fails("bench", "--quick", says="requires")
         self.fails("bench", "-m", support.MODEL, "-p", 0, "-n", 0, says="nothing to measure")
         self.fails("bench", "-m", self.folder / "none.gguf", says="none.gguf")

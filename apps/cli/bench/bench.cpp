@@ -6,7 +6,7 @@
 #include <chrono>
 #include <cstring>
 #include <map>
-#include <utility>
+#include <tuple>
 
 #include "backend/cpu/read_bandwidth.hpp"
 #include "bench/rates.hpp"
@@ -26,7 +26,7 @@ std::uint64_t fingerprint(std::span<const T> values) {
   return hash;
 }
 
-/// Ids spread over the vocabulary, the same in every run.
+/// Ids spread over the vocabulary, the same in every run; a longer prompt begins with a shorter one.
 std::vector<TokenId> prompt_of(std::uint32_t tokens, std::uint32_t vocab) {
   std::vector<TokenId> ids(tokens);
   std::uint64_t state = 1;
@@ -44,7 +44,6 @@ struct Measured {
 
 Measured measure_prompt(Session& session, std::uint32_t tokens) {
   const auto ids = prompt_of(tokens, session.model().config().vocab);
-  session.reset();
   const auto begin = std::chrono::steady_clock::now();
   const auto logits = session.evaluate(ids);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
@@ -58,7 +57,6 @@ Measured measure_generation(Session& session, std::uint32_t tokens) {
   options.max_tokens = tokens;
   options.sampling.temperature = 0;
   options.ignore_end = true;
-  session.reset();
   const GenerateResult result = session.generate(ids, options);
   if (result.tokens.size() != options.max_tokens) {
     throw Error(
@@ -69,6 +67,7 @@ Measured measure_generation(Session& session, std::uint32_t tokens) {
 }
 
 Measured measure(Session& session, const BenchResult& test) {
+  session.rewind(test.depth);
   return test.kind == BenchKind::Prompt ? measure_prompt(session, test.tokens)
                                         : measure_generation(session, test.tokens);
 }
@@ -77,10 +76,11 @@ Measured measure(Session& session, const BenchResult& test) {
 class Verifier {
  public:
   void check(const BenchResult& test, std::uint64_t output) {
-    const auto [first, is_new] = outputs_.try_emplace({test.kind, test.tokens}, Output{output, test.threads});
+    const auto [first, is_new] =
+        outputs_.try_emplace({test.kind, test.tokens, test.depth}, Output{output, test.threads});
     if (is_new || first->second.fingerprint == output) return;
     throw Error(ErrorCategory::Internal, "the output of a test differs between two of its runs",
-                {{"test", fmt::format("{} {}", to_string(test.kind), test.tokens)},
+                {{"test", title(test)},
                  {"first with threads", std::to_string(first->second.threads)},
                  {"then with threads", std::to_string(test.threads)}});
   }
@@ -90,31 +90,38 @@ class Verifier {
     std::uint64_t fingerprint;
     unsigned threads;
   };
-  std::map<std::pair<BenchKind, std::uint32_t>, Output> outputs_;
+  std::map<std::tuple<BenchKind, std::uint32_t, std::uint32_t>, Output> outputs_;
 };
 
-/// A session of the model for one thread count.
+/// A session of the model for one thread count and depth, its cache filled to there.
 struct Lane {
-  unsigned threads;
+  Lane(const std::shared_ptr<const Model>& model, const SessionOptions& options, std::uint32_t depth_)
+      : depth(depth_), session(model, options) {
+    if (depth > 0) session.evaluate(prompt_of(depth, model->config().vocab));
+  }
+
+  std::uint32_t depth;
   Session session;
 };
 
-std::uint32_t context_for(const BenchOptions& options) {
+std::uint32_t context_for(const BenchOptions& options, std::uint32_t depth) {
   std::uint32_t context = 2;
   for (const std::uint32_t tokens : options.prompts) context = std::max(context, tokens);
   for (const std::uint32_t tokens : options.generated) context = std::max(context, tokens + 1);
-  return context;
+  return depth + context;
 }
 
 std::vector<BenchResult> list_tests(const BenchOptions& options) {
   std::vector<BenchResult> tests;
-  for (const std::uint32_t tokens : options.prompts) {
-    for (const unsigned threads : options.threads) tests.push_back({BenchKind::Prompt, tokens, threads, {}});
-  }
-  for (const std::uint32_t tokens : options.generated) {
-    for (const unsigned threads : options.threads)
-      tests.push_back({BenchKind::Generate, tokens, threads, {}});
-  }
+  const auto add = [&](BenchKind kind, const std::vector<std::uint32_t>& lengths) {
+    for (const std::uint32_t tokens : lengths) {
+      for (const std::uint32_t depth : options.depths) {
+        for (const unsigned threads : options.threads) tests.push_back({kind, tokens, depth, threads, {}});
+      }
+    }
+  };
+  add(BenchKind::Prompt, options.prompts);
+  add(BenchKind::Generate, options.generated);
   return tests;
 }
 
@@ -132,6 +139,11 @@ std::string_view to_string(BenchKind kind) noexcept {
   return kind == BenchKind::Prompt ? "prompt" : "generate";
 }
 
+std::string title(const BenchResult& test) {
+  return fmt::format("{} {}", to_string(test.kind), test.tokens) +
+         (test.depth > 0 ? fmt::format(" after {}", test.depth) : "");
+}
+
 BenchReport run_bench(const std::shared_ptr<const Model>& model, const BenchOptions& options,
                       const Progress& progress) {
   BenchReport report;
@@ -142,14 +154,18 @@ BenchReport run_bench(const std::shared_ptr<const Model>& model, const BenchOpti
 
   std::vector<Lane> lanes;
   for (const unsigned threads : options.threads) {
-    SessionOptions session = options.session;
-    session.threads = threads;
-    session.context = context_for(options);
-    lanes.push_back({threads, Session(model, session)});
+    for (const std::uint32_t depth : options.depths) {
+      if (progress) progress(lanes.size(), options.threads.size() * options.depths.size(), "filling");
+      SessionOptions session = options.session;
+      session.threads = threads;
+      session.context = context_for(options, depth);
+      lanes.emplace_back(model, session, depth);
+    }
   }
-  const auto lane_of = [&](unsigned threads) -> Lane& {
-    return *std::find_if(lanes.begin(), lanes.end(),
-                         [&](const Lane& lane) { return lane.threads == threads; });
+  const auto lane_of = [&](const BenchResult& test) -> Lane& {
+    return *std::find_if(lanes.begin(), lanes.end(), [&](const Lane& lane) {
+      return lane.session.options().threads == test.threads && lane.depth == test.depth;
+    });
   };
 
   Verifier verifier;
@@ -161,7 +177,7 @@ BenchReport run_bench(const std::shared_ptr<const Model>& model, const BenchOpti
     machine.measure(measured ? report.machine : warm_up);
     for (BenchResult& test : report.results) {
       if (progress) progress(done++, steps, "measuring");
-      const Measured result = measure(lane_of(test.threads).session, test);
+      const Measured result = measure(lane_of(test).session, test);
       verifier.check(test, result.output);
       if (measured) test.rates.push_back(result.rate);
     }

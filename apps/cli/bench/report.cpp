@@ -21,9 +21,9 @@ std::string limits_text(const BenchReport& report) {
   Table table({"test", "threads", "tokens/s", "min", "max", "memory limit", "reached"}, "lrrrrrr");
   for (const BenchResult& test : report.results) {
     const double rate = median(test.rates);
-    table.add({fmt::format("{} {}", to_string(test.kind), test.tokens), std::to_string(test.threads),
-               format_rate(rate), format_rate(lowest(test.rates)), format_rate(highest(test.rates)),
-               format_rate(test.limit), fmt::format("{:.1f} %", 100 * rate / test.limit)});
+    table.add({title(test), std::to_string(test.threads), format_rate(rate), format_rate(lowest(test.rates)),
+               format_rate(highest(test.rates)), format_rate(test.limit),
+               fmt::format("{:.1f} %", 100 * rate / test.limit)});
   }
   std::string text = table.str() + "\n";
   for (const MachineRate& row : report.machine.rows) {
@@ -33,7 +33,7 @@ std::string limits_text(const BenchReport& report) {
   }
   return text +
          "memory limit: read bandwidth / bytes per token; a prompt reads the weights once per batch, and is\n"
-         "bound by arithmetic instead\n";
+         "bound by arithmetic instead; keys and values are not in it\n";
 }
 
 }  // namespace
@@ -42,10 +42,15 @@ Json bench_json(const std::string& path, const Model& model, const BenchOptions&
                 const BenchReport& report) {
   Json results = Json::array();
   for (const BenchResult& test : report.results) {
-    Json row{{"test", to_string(test.kind)}, {"tokens", test.tokens},
-             {"threads", test.threads},      {"tokens_per_second", median(test.rates)},
-             {"min", lowest(test.rates)},    {"max", highest(test.rates)},
-             {"runs", test.rates},           {"limit_tokens_per_second", test.limit}};
+    Json row{{"test", to_string(test.kind)},
+             {"tokens", test.tokens},
+             {"depth", test.depth},
+             {"threads", test.threads},
+             {"tokens_per_second", median(test.rates)},
+             {"min", lowest(test.rates)},
+             {"max", highest(test.rates)},
+             {"runs", test.rates},
+             {"limit_tokens_per_second", test.limit}};
     if (options.roofline) {
       row["floor"] = floor_json(floor_of(model, test, options.session, report.machine), test);
     }

@@ -26,14 +26,16 @@ struct Evaluations {
 
 Evaluations evaluations_of(const BenchResult& test, std::uint32_t batch) {
   const double n = test.tokens;
+  const double depth = test.depth;
   if (test.kind == BenchKind::Generate) {  // after a prompt of one token
-    const double positions = n * (n + 3) / 2;
+    const double positions = n * (n + 3) / 2 + n * depth;
     return {test.tokens, test.tokens, 1, test.tokens, positions, positions};
   }
-  Evaluations prompt{
-      ceil_div(test.tokens, batch), test.tokens, std::min(test.tokens, batch), 1, n * (n + 1) / 2, 0};
+  Evaluations prompt{ceil_div(test.tokens, batch), test.tokens,
+                     std::min(test.tokens, batch), 1,
+                     n * (n + 1) / 2 + n * depth,  0};
   for (std::size_t end = batch; end < test.tokens + batch; end += batch) {
-    prompt.positions_read += static_cast<double>(std::min<std::size_t>(end, test.tokens));
+    prompt.positions_read += depth + static_cast<double>(std::min<std::size_t>(end, test.tokens));
   }
   return prompt;
 }
@@ -81,10 +83,6 @@ FloorTerm attention_of(const Context& context, const ModelConfig& config, const 
   term.bytes = evaluations.positions_read * config.layers * config.kv_heads *
                static_cast<double>(layout.bytes) / kKvBlock;
   return term;
-}
-
-std::string title(const BenchResult& test) {
-  return fmt::format("{} {}", to_string(test.kind), test.tokens);
 }
 
 }  // namespace

@@ -18,8 +18,12 @@ namespace {
 
 struct Args {
   ModelArgs model;
-  BenchOptions bench{
-      .prompts = {128, 512}, .generated = {128}, .threads = {}, .repetitions = 0, .session = {}};
+  BenchOptions bench{.prompts = {128, 512},
+                     .generated = {128},
+                     .depths = {},
+                     .threads = {},
+                     .repetitions = 0,
+                     .session = {}};
   bool kernels = false;
   bool quick = false;
   bool json = false;
@@ -39,6 +43,8 @@ int run_model(Args& args) {
     tidy(*list);
     std::erase(*list, 0u);  // leaves the test out
   }
+  tidy(bench.depths);
+  if (bench.depths.empty()) bench.depths = {0};
   if (bench.prompts.empty() && bench.generated.empty()) {
     throw Error(ErrorCategory::InvalidArgument, "nothing to measure: -p and -n are both 0");
   }
@@ -102,6 +108,11 @@ Action setup_bench(CLI::App& app) {
           ->option_text("N,…")
           ->delimiter(',')
           ->check(tokens);
+  auto* depths = app.add_option("-d,--depth", bench.depths,
+                                "Tokens in the cache before a test: every test after each of them (0)")
+                     ->option_text("N,…")
+                     ->delimiter(',')
+                     ->check(tokens);
   app.add_option("-t,--threads", bench.threads, "Thread counts to compare (one for every physical core)")
       ->option_text("N,…")
       ->delimiter(',')
@@ -117,7 +128,7 @@ Action setup_bench(CLI::App& app) {
   auto* kernels =
       app.add_flag("--kernels", args->kernels,
                    "Measure every kernel that runs here instead; with --kernel NAME some of them");
-  kernels->excludes(prompts)->excludes(generated)->excludes(batch)->excludes(roofline);
+  kernels->excludes(prompts)->excludes(generated)->excludes(depths)->excludes(batch)->excludes(roofline);
   app.add_flag("--quick", args->quick, "Of --kernels: one shape of each, in seconds")->needs(kernels);
   add_kv_option(app, bench.session.kv);
   add_json_flag(app, args->json);
@@ -128,6 +139,8 @@ Action setup_bench(CLI::App& app) {
       "taking turns. Beside each stands the limit that memory sets: this machine's read bandwidth, measured\n"
       "in the same run with the same threads, over the bytes of weights a token needs. Fails when a test's\n"
       "output differs between runs or thread counts.\n\n"
+      "--depth measures after so many tokens: the cache is filled by evaluating random ids, once for each\n"
+      "number of threads, which takes as long as a prompt of that length.\n\n"
       "--roofline measures what the processor multiplies and adds at most with each instruction that "
       "kernels\n"
       "use, and shows every test as a share of its floor: the longer of reading and arithmetic, for linear\n"
@@ -143,6 +156,7 @@ Action setup_bench(CLI::App& app) {
       "Examples:\n"
       "  sterna bench\n"
       "  sterna bench -m model.gguf -p 128,512 -n 128 -t 1,2 -r 5 --roofline\n"
+      "  sterna bench -m model.gguf -p 0 -n 64 -d 100,4000 --kv int8\n"
       "  sterna bench -m model.gguf -p 0 -n 64 --kernel generic --json\n"
       "  sterna bench --kernels --kernel i2_s -t 1,2");
   return [args] { return run(*args); };
