@@ -98,6 +98,12 @@ Tensor floor(const Operand& x);       ///< to a whole number: down …
 Tensor ceil(const Operand& x);        ///< … up …
 Tensor trunc(const Operand& x);       ///< … towards zero …
 Tensor rint(const Operand& x);        ///< … to the nearest, halves to even; all four give floats
+/// To `decimals` places behind the point, before it where negative, halves to even; not of Bool. A float is
+/// rint(x·10^decimals) / 10^decimals, each step rounded to its type (of F16 and BF16 to F32), so that where
+/// the product has no room the result is NumPy's: infinity or NaN. An integer stays itself for decimals ≥ 0,
+/// else becomes the nearest multiple of 10^−decimals, exact in every type, where NumPy goes through F64, and
+/// wrapped.
+Tensor round(const Tensor& x, int decimals = 0);
 
 Tensor exp(const Operand& x);    ///< e^x
 Tensor exp2(const Operand& x);   ///< 2^x

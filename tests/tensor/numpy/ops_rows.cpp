@@ -121,6 +121,7 @@ const Rows kElementwise{
     {"clip", [](const Args& a) -> Outputs { return {clip(operand(a, 0), operand(a, 1), operand(a, 2))}; }},
     {"clip_", [](const Args& a) -> Outputs { return {clip_(a.tensor(0), operand(a, 1), operand(a, 2))}; }},
     {"where", [](const Args& a) -> Outputs { return {where(operand(a, 0), operand(a, 1), operand(a, 2))}; }},
+    {"round", [](const Args& a) -> Outputs { return {round(a.tensor(0), static_cast<int>(a.integer(1)))}; }},
     {"softmax", [](const Args& a) -> Outputs { return {softmax(a.tensor(0), a.integer(1))}; }},
     {"softmax_", [](const Args& a) -> Outputs { return {softmax_(a.tensor(0), a.integer(1))}; }},
     {"log_softmax", [](const Args& a) -> Outputs { return {log_softmax(a.tensor(0), a.integer(1))}; }},

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from harness import ALL, DTYPES, EXACT, FLOATS, Close, Ulp, row, to_bf16
+from harness import ALL, DTYPES, EXACT, FLOATS, WITHOUT_BOOL, Close, Ulp, row, to_bf16
 from precision import float_of, wider
 
 SAME_VALUE = Ulp(0)  # either zero
@@ -147,6 +147,39 @@ for name in ("isnan", "isinf", "isfinite"):
     register_unary(name, getattr(np, name), with_in_place=False)
 register_unary("signbit", in_floats(np.signbit), with_in_place=False)
 register_binary("copysign", in_floats(np.copysign))
+
+
+
+def round_integers(x, decimals):
+    """Exact, where NumPy's goes through float64, and wrapped, where what NumPy's gives is up to the machine."""
+    step = 10 ** max(0, -decimals)
+    info = np.iinfo(x.dtype)
+
+    def one(value):
+        whole, rest = divmod(value, step)
+        return (whole + (2 * rest > step or (2 * rest == step and whole % 2))) * step
+    exact = np.array([one(int(value)) for value in x.ravel()], object).reshape(x.shape)
+    wrapped = ((exact - int(info.min)) % (int(info.max) - int(info.min) + 1) + int(info.min)).astype(x.dtype) if x.size else x
+    if x.size:  # and NumPy's own, where it is exact
+        sure = np.array((abs(exact) < 2 ** 52) & (exact == wrapped), bool)
+        assert np.array_equal(np.round(x, decimals)[sure], wrapped[sure]), (x, decimals)
+    return wrapped
+
+
+@row("round", dtypes=WITHOUT_BOOL)
+def round_to_decimals(g, dtype):
+    a = g.array(dtype)
+    if a.np.dtype.kind != "f":
+        decimals = g.choice([-1, -1, -2, -3, g.integer(-21, 3)])
+        return [a, decimals], lambda: round_integers(a.np, decimals)
+    decimals = g.integer(-6, 8)  # powers of ten that float32 holds
+    wide = a.np.astype(np.float32) if dtype == "f16" else a.np
+
+    def rounded():
+        with np.errstate(all="ignore"):
+            return np.asarray(np.round(wide, decimals)).astype(a.np.dtype)
+    return [a, decimals], rounded
+
 
 # With fractions.
 for name in ("exp", "log", "sin", "cos", "tanh"):
