@@ -17,7 +17,7 @@ esac
 
 # Tests whose subject is several threads at once; their programs, and their names.
 thread_programs=(platform_test memory_test session_test)
-thread_tests='^platform\..*ThreadPool|^memory\.(Pool|Levels/PoolProperty|Pressure|CleanupThread)|^session\.(Session|SessionPages|Generate|Determinism)\.'
+thread_tests='^platform\..*ThreadPool|^memory\.(Pool|Levels/PoolProperty|Pressure|CleanupThread)|^session\.(Session\.|SessionPages\.AreNotTaken|Generate\.|Determinism\.(Threads|Splitting|Sessions))'
 # Whole corpora, in suites named Slow…: too long under a sanitizer.
 slow_tests='^[a-z]+\.Slow'
 
