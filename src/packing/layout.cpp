@@ -112,9 +112,7 @@ void set_scales(TernaryMatrix& matrix, std::vector<float> scales, std::uint64_t 
   matrix.scales = {ScaleGrain::Row, std::move(row_scales), 0};
 }
 
-void check_pack(DType dtype, const TernaryMatrix& matrix, ScaleGrain grain, MutableBytes out) {
-  const std::string type(name(dtype));
-  const std::string shape = shape_text(matrix.rows, matrix.cols);
+void check_matrix(const TernaryMatrix& matrix) {
   const auto elements = checked_mul(matrix.rows, matrix.cols);
   const TernaryScales& scales = matrix.scales;
   const bool blocks_fit =
@@ -122,10 +120,30 @@ void check_pack(DType dtype, const TernaryMatrix& matrix, ScaleGrain grain, Muta
   if (!elements || *elements != matrix.trits.size() || !blocks_fit ||
       scales.values.size() != scales_expected(matrix)) {
     fail(ErrorCategory::InvalidArgument, "a ternary matrix contradicts itself",
-         {{"shape", shape},
+         {{"shape", shape_text(matrix.rows, matrix.cols)},
           {"trits", std::to_string(matrix.trits.size())},
           {"scales", std::to_string(scales.values.size())}});
   }
+  for (std::size_t i = 0; i < scales.values.size(); ++i) {
+    if (!std::isfinite(scales.values[i])) {
+      fail(ErrorCategory::InvalidArgument, "a scale is not finite", {{"scale", std::to_string(i)}});
+    }
+  }
+  unsigned largest = 0;
+  for (const std::int8_t trit : matrix.trits) {
+    largest = std::max<unsigned>(largest, static_cast<std::uint8_t>(trit + 1));
+  }
+  if (largest > 2) {
+    fail(ErrorCategory::InvalidArgument, "a trit is not -1, 0 or 1",
+         {{"shape", shape_text(matrix.rows, matrix.cols)}});
+  }
+}
+
+void check_pack(DType dtype, const TernaryMatrix& matrix, ScaleGrain grain, MutableBytes out) {
+  check_matrix(matrix);
+  const std::string type(name(dtype));
+  const std::string shape = shape_text(matrix.rows, matrix.cols);
+  const TernaryScales& scales = matrix.scales;
   const auto bytes = storage_bytes(dtype, matrix.rows, matrix.cols);
   if (!bytes) {
     fail(ErrorCategory::Mismatch, "the matrix is no whole number of the type's blocks",
@@ -141,16 +159,6 @@ void check_pack(DType dtype, const TernaryMatrix& matrix, ScaleGrain grain, Muta
     fail(ErrorCategory::InvalidArgument, "room for a packed matrix has another size",
          {{"type", type}, {"found", std::to_string(out.size())}, {"expected", std::to_string(*bytes)}});
   }
-  for (std::size_t i = 0; i < scales.values.size(); ++i) {
-    if (!std::isfinite(scales.values[i])) {
-      fail(ErrorCategory::InvalidArgument, "a scale is not finite", {{"scale", std::to_string(i)}});
-    }
-  }
-  unsigned largest = 0;
-  for (const std::int8_t trit : matrix.trits) {
-    largest = std::max<unsigned>(largest, static_cast<std::uint8_t>(trit + 1));
-  }
-  if (largest > 2) fail(ErrorCategory::InvalidArgument, "a trit is not -1, 0 or 1", {{"shape", shape}});
 }
 
 float scale_at(const TernaryMatrix& matrix, std::uint64_t row, std::uint64_t col) {

@@ -28,6 +28,8 @@ void check_scale(float scale, std::uint64_t index);
 /// Gives the matrix its scales, one per `block` consecutive elements, reduced to the coarsest grain.
 void set_scales(TernaryMatrix& matrix, std::vector<float> scales, std::uint64_t block);
 
+/// Throws InvalidArgument for a matrix that contradicts itself, or holds what is no trit or no finite scale.
+void check_matrix(const TernaryMatrix& matrix);
 /// Everything `pack` promises to refuse; `elements` is what the layout stores together and `grain` the finest
 /// it can hold.
 void check_pack(DType dtype, const TernaryMatrix& matrix, ScaleGrain grain, MutableBytes out);
