@@ -70,14 +70,23 @@ std::size_t decode(Bytes bytes, std::uint64_t, std::span<std::int8_t> trits) {
   check_end(signs, count, n);
 
   std::size_t sign = 0;  // never beyond `count`: the bitmap says how many there are
-  for (std::size_t i = 0; i < n; i += 4) {
+  const auto four_at = [&](std::size_t i) {
     const unsigned present = u8(bitmap[i / 8]) >> i % 8 & 15;
     const std::size_t at = sign / 8;
     const unsigned low = at < signs.size() ? u8(signs[at]) : 0;
     const unsigned high = at + 1 < signs.size() ? u8(signs[at + 1]) : 0;
-    const std::uint32_t four = kTrits[present << 4 | ((low | high << 8) >> sign % 8 & 15)];
-    std::memcpy(&trits[i], &four, std::min<std::size_t>(4, n - i));
+    const unsigned shift = sign % 8;
     sign += kOnes[present];
+    return kTrits[present << 4 | ((low | high << 8) >> shift & 15)];
+  };
+  std::size_t i = 0;
+  for (; i + 4 <= n; i += 4) {
+    const std::uint32_t four = four_at(i);
+    std::memcpy(&trits[i], &four, 4);
+  }
+  if (i < n) {
+    const std::uint32_t four = four_at(i);
+    std::memcpy(&trits[i], &four, n - i);
   }
   return bitmap.size() + signs.size();
 }

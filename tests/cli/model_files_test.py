@@ -65,6 +65,28 @@ class Inspect(ProgramTest):
         self.assertIn("as asked", self.ok("inspect", support.synthetic(), "--pack", "1.6bit"))
         self.fails("inspect", support.synthetic(), "--pack", "3bit", says="3bit")
 
+    def test_codecs_of_the_ternary_matrices(self):
+        def codecs(*options):
+            return self.json("inspect", support.MODEL, "--no-load", "--codecs", *options)["codecs"]
+
+        report = codecs("--codec-rate", 0)
+        names = [row["codec"] for row in report["sum"]]
+        self.assertEqual(names, ["int8", "2bit", "base3", "aligned", "runs", "sparse", "hybrid"])
+        self.assertEqual((len(report["matrices"]), report["weights"]), (42, 15728640))
+        self.assertEqual(sum(row["auto"] for row in report["sum"]), 42)
+        for at, row in enumerate(report["sum"]):
+            self.assertEqual(row["bytes"], sum(matrix["codecs"][at]["bytes"] for matrix in report["matrices"]))
+            self.assertGreater(row["decode_gb_per_s"], 0)
+        for matrix in report["matrices"]:  # at rate 0 only bytes count
+            least = min(codec["bytes"] for codec in matrix["codecs"])
+            chosen = next(codec for codec in matrix["codecs"] if codec["codec"] == matrix["auto"])
+            self.assertEqual(chosen["bytes"], least)
+        self.assertRegex(self.ok("inspect", support.MODEL, "--no-load", "--codecs"), r"(?m)^base3 +\d+ +1\.6\d+ ")
+
+    def test_the_rate_is_checked(self):
+        self.fails("inspect", support.synthetic(), "--codec-rate", 5, says="--codecs")
+        self.fails("inspect", support.synthetic(), "--codecs", "--codec-rate", -1, says="--codec-rate")
+
     def test_damage_is_an_error(self):
         whole = support.synthetic().read_bytes()
         for name, content in [("empty.gguf", b""), ("short.gguf", whole[:1000]), ("cut.gguf", whole[:-100]),

@@ -10,6 +10,7 @@
 
 #include "format/gguf/gguf.hpp"
 #include "format/safetensors/safetensors.hpp"
+#include "inspect/codecs.hpp"
 #include "sterna/chat.hpp"
 #include "sterna/error.hpp"
 #include "support/options.hpp"
@@ -202,6 +203,7 @@ nlohmann::ordered_json inspect(const InspectArgs& args) {
   }
   report["tensors"] = tensors;
   report["tensor_bytes"] = bytes;
+  if (args.codecs) report["codecs"] = codecs_report(args);
   return report;
 }
 

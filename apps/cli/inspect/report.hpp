@@ -17,6 +17,8 @@ struct InspectArgs {
   Pack pack = Pack::File;
   bool no_load = false;
   bool metadata = false;
+  bool codecs = false;
+  double codec_rate = 500;  ///< MB/s at which encoded matrices are taken to arrive: a SATA disk's
 };
 
 /// Reads the files and, unless told not to, loads the model; a model that cannot be loaded is described as

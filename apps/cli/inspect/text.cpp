@@ -3,6 +3,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "inspect/codecs.hpp"
 #include "inspect/report.hpp"
 #include "support/output.hpp"
 
@@ -124,6 +125,7 @@ void write_inspect_text(const nlohmann::ordered_json& report) {
     }
   }
   write_tensors_text(report);
+  if (report.contains("codecs")) write_codecs_text(report["codecs"]);
 }
 
 }  // namespace sterna::cli
