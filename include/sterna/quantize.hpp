@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sterna/dtype.hpp"
@@ -18,8 +19,10 @@ struct Sensitivity {
   Precision precision;
   std::uint64_t bytes = 0;
   WeightError weights;
-  double output_error = 0;  ///< Σ |ŵx − wx|² / Σ |wx|² over the calibration's inputs x; NaN without one
-  double nll = 0;           ///< mean negative log-likelihood, nats a token, minus the float model's
+  double output_error = 0;  ///< Σ |ŵx − wx|² / Σ |wx|² over the calibration's inputs x; NaN without their
+                            ///< second moments
+  double nll = 0;  ///< mean negative log-likelihood, nats a token, minus the float model's
+  double kl = 0;   ///< mean KL(float ‖ changed) of the next token, nats: what assignments minimise
 };
 
 struct MatrixReport {
@@ -45,28 +48,83 @@ struct FrontierPoint {
   bool chosen = false;
 };
 
+/// The whole model with keys and values cached in one type.
 struct KvReport {
   KvType type;
   double perplexity = 0;
   std::uint64_t bytes_per_token = 0;
 };
 
+enum class WeightRounding : std::uint8_t {
+  Nearest,       ///< the scales of ggml's reference quantisers, every weight to the nearest code
+  LeastSquares,  ///< scales of the least squared error, weighed by the inputs' second moments where known
+  Compensated,   ///< GPTQ: each weight makes good for the errors of those before it; needs a calibration text
+};
+std::string_view to_string(WeightRounding rounding) noexcept;  ///< "nearest", "least-squares", "compensated"
+std::optional<WeightRounding> rounding_from_name(std::string_view name) noexcept;
+
+struct QuantizeOptions {
+  /// Of every linear layer; none: mixed, as budget, target or policy say (one of the three).
+  std::optional<Precision> precision{};
+  std::uint64_t budget = 0;      ///< bytes of all matrices, embedding and head included
+  double target_perplexity = 0;  ///< the least bytes whose predicted perplexity is within it
+  std::optional<Policy> policy{};
+  std::vector<PrecisionRule> rules{};    ///< before all else
+  std::optional<Precision> embedding{};  ///< F16, Int8 or Int4; none: chosen when mixed, else F16
+  /// Of ternary matrices: of float layers TQ1_0 (none takes it) or TQ2_0, of layers trained so I2_S too (none
+  /// takes that).
+  std::optional<DType> ternary{};
+  std::optional<WeightRounding>
+      rounding{};  ///< none: Compensated with a calibration text whose moments fit in 1 GB
+  std::string_view calibration_text{};
+  std::string_view evaluation_text{};  ///< for the report's perplexities; should not be the calibration's
+  std::uint64_t calibration_tokens = 32768;
+  std::uint64_t sensitivity_tokens = 4088;  ///< of the calibration text, for each matrix in each precision
+  unsigned frontier = 6;        ///< budgets whose assignments are measured for the report; 0: none
+  unsigned finetune_steps = 0;  ///< of recovery, for each block
+  std::uint32_t i2s_group = 0;  ///< of the input, as in LoadOptions
+  unsigned threads = 0;
+  Progress progress{};
+};
+
 struct QuantizeReport {
   std::string input;
   std::string output;
-  std::uint64_t bytes = 0;        ///< of the file
-  std::uint64_t float_bytes = 0;  ///< of the same tensors in f16
-  double float_perplexity = 0;    ///< 0: nothing was evaluated
-  double perplexity = 0;          ///< of the file written
-  double kl = 0;                  ///< mean KL(float ‖ quantised), nats a token
-  double top1 = 0;                ///< share of positions with the same most likely token
+  std::string rounding;            ///< "nearest", "least-squares", "compensated"; "exact" for trits
+  std::uint64_t bytes = 0;         ///< of the file
+  std::uint64_t matrix_bytes = 0;  ///< what a budget counts
+  std::uint64_t float_bytes = 0;   ///< the same in f16
+  double float_perplexity = 0;     ///< 0: nothing was evaluated
+  double perplexity = 0;           ///< of the file written
+  double kl = 0;                   ///< mean KL(float ‖ quantised), nats a token
+  double top1 = 0;                 ///< share of positions with the same most likely token
+  bool held_out = false;           ///< the evaluation had a text of its own
   std::uint64_t evaluated_tokens = 0;
   std::uint64_t calibration_tokens = 0;
+  double predicted_kl = 0;  ///< sum of the chosen sensitivities
+  double gap = 0;           ///< how much less any other assignment within the budget could predict
   std::vector<MatrixReport> matrices;
-  std::vector<FrontierPoint> frontier;  ///< by bytes; empty without a budget
+  std::vector<FrontierPoint> frontier;  ///< by bytes; empty without a mixed assignment
   std::vector<KvReport> kv;
-  double recovered_nll = 0;  ///< nll before recovery minus after
+  double recovered_nll = 0;  ///< nats a token that recovery won back on the evaluation text
   double seconds = 0;
 };
+
+/// Reads a Hugging Face folder or a GGUF and writes a GGUF whose matrices are stored as the options say,
+/// atomically.
+///
+/// A model whose linear layers are ternary already (trained so) keeps exactly its trits and scales; only its
+/// embedding and head can be stored otherwise. Matrices of float layers stay float layers: what is ternary
+/// there has a scale for every 256 weights and float inputs.
+///
+/// Without a text nothing runs the model: a matrix at a time goes through memory. With
+/// WeightRounding::Compensated last bits depend on the processor's LAPACK; otherwise the file is the same on
+/// every machine.
+///
+/// Throws InvalidArgument for options that contradict each other or lack what they need, Limit for second
+/// moments beyond 1 GB and for a budget below the least possible (which it names), Mismatch where a matrix's
+/// columns are no multiple of a block; and what Model::load throws.
+QuantizeReport quantize(const std::filesystem::path& in, const std::filesystem::path& out,
+                        const QuantizeOptions& options);
 
 }  // namespace sterna

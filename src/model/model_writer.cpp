@@ -11,7 +11,7 @@
 #include "model/gguf_checkpoint.hpp"
 #include "model/gguf_layout.hpp"
 #include "model/weights.hpp"
-#include "platform/mapped_file.hpp"
+#include "platform/pages.hpp"
 #include "platform/thread_pool.hpp"
 #include "sterna/error.hpp"
 #include "tensor/dequantize.hpp"

@@ -97,7 +97,7 @@ void encode_base3(std::span<const std::int8_t> trits, std::uint64_t, std::vector
     for (std::size_t i = 0; i < 5; ++i) {
       v = 3 * v + (at + i < trits.size() ? static_cast<unsigned>(trits[at + i] + 1) : 0);
     }
-    out.push_back(static_cast<std::byte>(packing::kBase3Byte[v]));
+    out.push_back(static_cast<std::byte>(packing::base3_byte(v)));
   }
 }
 

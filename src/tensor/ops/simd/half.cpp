@@ -21,7 +21,8 @@ namespace hn = hwy::HWY_NAMESPACE;
 // A NaN's bits are the same wherever it lies in a row, and on every instruction set: to F32 its payload is
 // kept and it becomes quiet, to F16 only its sign is kept.
 constexpr std::uint32_t kQuiet = 0x400000;
-[[maybe_unused]] constexpr float kNan = std::numeric_limits<float>::quiet_NaN();  // not on every instruction set
+[[maybe_unused]] constexpr float kNan =
+    std::numeric_limits<float>::quiet_NaN();  // not on every instruction set
 
 float widened(std::uint16_t half) {
   const float value = sterna::f16_to_f32(half);

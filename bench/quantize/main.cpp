@@ -1,0 +1,138 @@
+// Whether the assignments that `quantize` chooses are good: at six budgets, beside random ones of the same
+// size.
+//
+//   assignment_bench MODEL CALIBRATION.txt HELDOUT.txt [RANDOM] [TOKENS] [THREADS]
+//
+// For each budget: the best of RANDOM (200) assignments whose bytes are within the budget and no more than 2
+// % below it, by perplexity on TOKENS (4088) held-out tokens, and the chosen assignment's. Fails where a
+// random one is better or a larger budget is worse.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <random>
+
+#include "model/model_impl.hpp"
+#include "quantize/assignment.hpp"
+#include "session/quantize/mixture.hpp"
+#include "sterna/error.hpp"
+
+namespace {
+
+using namespace sterna;
+
+constexpr std::uint32_t kWindow = 512;
+constexpr unsigned kBudgets = 6;
+constexpr double kSlack = 0.02;
+
+std::string text_of(const char* path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) throw Error(ErrorCategory::Io, "cannot be read", {{"file", path}});
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// Precisions drawn evenly, then single ones drawn again until the sum is right.
+Assignment random_assignment(const std::vector<Options>& items, std::uint64_t budget,
+                             std::mt19937_64& random) {
+  Assignment assignment;
+  for (const Options& options : items) {
+    assignment.choice.push_back(static_cast<std::uint32_t>(random() % options.size()));
+    assignment.cost += options[assignment.choice.back()].cost;
+  }
+  const auto least = static_cast<std::uint64_t>((1 - kSlack) * static_cast<double>(budget));
+  while (assignment.cost > budget || assignment.cost < least) {
+    const std::size_t i = random() % items.size();
+    const auto other = static_cast<std::uint32_t>(random() % items[i].size());
+    const std::uint64_t cost = assignment.cost - items[i][assignment.choice[i]].cost + items[i][other].cost;
+    const bool nearer = assignment.cost > budget ? cost < assignment.cost : cost > assignment.cost;
+    if (nearer || random() % 16 == 0) assignment.choice[i] = other, assignment.cost = cost;
+  }
+  return assignment;
+}
+
+int compare(int argc, char** argv) {
+  const unsigned randoms = argc > 4 ? static_cast<unsigned>(std::atoi(argv[4])) : 200;
+  const std::uint64_t tokens = argc > 5 ? static_cast<std::uint64_t>(std::atoll(argv[5])) : 4088;
+  const unsigned threads = argc > 6 ? static_cast<unsigned>(std::atoi(argv[6])) : 0;
+  const std::string calibration_text = text_of(argv[2]);
+  const std::string heldout_text = text_of(argv[3]);
+
+  TrialModel trial(argv[1], {.threads = threads});
+  ThreadPool pool(threads);
+  const Calibration calibration =
+      calibrate(trial.model(), calibration_text,
+                {.window = kWindow, .max_tokens = 32768, .gram = true, .threads = threads});
+  MatrixStore store({.rounding = WeightRounding::Compensated, .calibration = &calibration}, pool);
+  const Tokenizer& tokenizer = *trial.model()->tokenizer();
+  const LogitJudge judge(trial.model(), even_windows(tokenizer, calibration_text, kWindow, 4088), threads);
+  const LogitJudge heldout(trial.model(), even_windows(tokenizer, heldout_text, kWindow, tokens), threads);
+
+  const Checkpoint& checkpoint = trial.model()->impl().checkpoint;
+  std::vector<OpenMatrix> candidates{
+      {embedding_source(checkpoint), {Precision::Int4, Precision::Int8, Precision::F16}}};
+  if (!checkpoint.config.tied_embeddings)
+    candidates.push_back({checkpoint.head, {Precision::Int4, Precision::Int8, Precision::F16}});
+  for (const LayerSource& layer : checkpoint.layers) {
+    for_each_linear(layer, [&](const LinearSource& source) {
+      candidates.push_back(
+          {source, {Precision::Ternary, Precision::Int2, Precision::Int4, Precision::Int8, Precision::F16}});
+    });
+  }
+  const auto measured = measure_sensitivities(candidates, store, trial, judge, {.threads = threads});
+  const QuantizeOptions options;
+  Mixture chosen(candidates, measured, store, trial, judge, options);
+  Mixture on_heldout(candidates, measured, store, trial, heldout, options);
+  const double reference = std::exp(heldout.reference_nll());
+  fmt::print("{} matrices, {} held-out tokens, perplexity in float {:.4f}\n", candidates.size(),
+             heldout.tokens(), reference);
+  fmt::print("{:>12} {:>12} {:>10} {:>10} {:>10} {:>10}\n", "budget", "chosen B", "chosen", "best", "median",
+             "predicted");
+
+  std::uint64_t least = 0;
+  std::uint64_t most = 0;
+  for (const Options& item : chosen.items()) {
+    least += std::ranges::min_element(item, {}, &Option::cost)->cost;
+    most += std::ranges::max_element(item, {}, &Option::cost)->cost;
+  }
+  std::mt19937_64 random(1);
+  bool good = true;
+  double previous = INFINITY;
+  for (unsigned i = 1; i <= kBudgets; ++i) {
+    // Geometric: most of what there is to choose lies below 8 bits a weight.
+    const double share = static_cast<double>(i) / (kBudgets + 1);
+    const auto budget = static_cast<std::uint64_t>(
+        static_cast<double>(least) * std::pow(static_cast<double>(most) / static_cast<double>(least), share));
+    const Assignment best = assign_within(chosen.items(), budget);
+    const double perplexity = std::exp(on_heldout.run(best).nll);
+    std::vector<double> others;
+    for (unsigned r = 0; r < randoms; ++r)
+      others.push_back(std::exp(on_heldout.run(random_assignment(chosen.items(), budget, random)).nll));
+    std::ranges::sort(others);
+    fmt::print("{:>12} {:>12} {:>10.4f} {:>10.4f} {:>10.4f} {:>10.4f}{}{}\n", budget, best.cost, perplexity,
+               others.front(), others[others.size() / 2], reference * std::exp(best.loss),
+               perplexity > others.front() ? "  a random one is better" : "",
+               perplexity > previous ? "  worse than with less" : "");
+    std::fflush(stdout);
+    good = good && perplexity <= others.front() && perplexity <= previous;
+    previous = perplexity;
+  }
+  return good ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 4) {
+    fmt::print(stderr, "assignment_bench MODEL CALIBRATION.txt HELDOUT.txt [RANDOM] [TOKENS] [THREADS]\n");
+    return 2;
+  }
+  try {
+    return compare(argc, argv);
+  } catch (const Error& error) {
+    fmt::print(stderr, "assignment_bench: {}\n", error.what());
+    return 1;
+  }
+}

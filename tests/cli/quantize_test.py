@@ -1,0 +1,90 @@
+"""`quantize`: a float model to a small one, and its report."""
+
+import json
+import signal
+import subprocess
+import time
+import unittest
+
+import support
+from support import MODEL, PROGRAM, ProgramTest
+
+
+def float_model():
+    """A random-weight model of the bundled one's shape with float layers."""
+    path = support._folder / "float.gguf"
+    if not path.exists():
+        subprocess.run([PROGRAM, "synth", "--shape", "tales", "--type", "bf16", "-o", str(path), "-q"], check=True,
+                       env=support.environment())
+    return path
+
+
+def rules_file():
+    """Two matrices are left to be chosen: evaluating each takes its time."""
+    path = support._folder / "rules.json"
+    patterns = ["token_embd", *(f"blk.{n}.*" for n in range(1, 6)), "blk.0.attn_*", "blk.0.ffn_gate"]
+    path.write_text(json.dumps({"rules": [{"match": pattern, "precision": "f16"} for pattern in patterns]}))
+    return path
+
+
+def text_file():
+    path = support._folder / "calibration.txt"
+    path.write_text(" ".join(f"word {n * 7919 % 1000}," for n in range(120)))
+    return path
+
+
+class Quantize(ProgramTest):
+    def test_one_precision_for_all(self):
+        out = support._folder / "int4.gguf"
+        report = self.json("quantize", float_model(), out, "--type", "int4", "--embedding", "int8")
+        self.assertEqual(report["bytes"], out.stat().st_size)
+        self.assertEqual({m["stored"] for m in report["matrices"]}, {"q4_0", "q8_0"})
+        types = {t["name"]: t["type"] for t in self.json("inspect", out)["tensors"]}
+        for matrix in report["matrices"]:
+            self.assertEqual(types[matrix["name"] + ".weight"], matrix["stored"])
+
+    def test_a_budget_with_its_report(self):
+        out, page = support._folder / "budget.gguf", support._folder / "budget.html"
+        report = self.json("quantize", float_model(), out, "--budget", "34.5MB", "--rules", rules_file(),
+                           "--calibrate", text_file(), "--calibration-tokens", "512", "--sensitivity-tokens", "511",
+                           "--frontier", "2", "--report", page, "-t", "2")
+        self.assertLessEqual(report["matrix_bytes"], 34_500_000)
+        self.assertTrue(page.read_text().startswith("<!doctype html>"))
+        self.assertEqual(json.loads(page.with_suffix(".json").read_text())["matrix_bytes"], report["matrix_bytes"])
+
+    def test_trained_ternary_layers_stay_what_they_are(self):
+        out = support._folder / "same.gguf"
+        report = self.json("quantize", MODEL, out, "--embedding", "int8")
+        self.assertEqual(report["rounding"], "exact")
+        a, b = self.json("inspect", MODEL), self.json("inspect", out)
+        self.assertEqual({t["name"]: t["shape"] for t in a["tensors"]}, {t["name"]: t["shape"] for t in b["tensors"]})
+
+    def test_what_it_lacks_is_named(self):
+        out = support._folder / "none.gguf"
+        self.fails("quantize", float_model(), out, says="a precision, a budget, a target perplexity or a policy")
+        self.fails("quantize", float_model(), out, "--budget", "8MB", says="a calibration text")
+        self.fails("quantize", float_model(), out, "--budget", "8 apples", says="apples")
+        self.assertFalse(out.exists())
+
+    def test_killed_it_leaves_no_file(self):
+        folder = support._folder / "killed"
+        folder.mkdir()
+        out = folder / "out.gguf"
+        for delay in (0.02, 0.1, 0.3):
+            process = subprocess.Popen([PROGRAM, "quantize", str(float_model()), str(out), "--type", "int4", "-q"],
+                                       env=support.environment())
+            time.sleep(delay)
+            process.send_signal(signal.SIGKILL)
+            if process.wait() == 0:
+                out.unlink()  # it was done before
+            self.assertFalse(out.exists())
+        subprocess.run([PROGRAM, "quantize", str(float_model()), str(out), "--type", "int4", "-q"], check=True,
+                       env=support.environment())
+        whole = support._folder / "whole.gguf"
+        subprocess.run([PROGRAM, "quantize", str(float_model()), str(whole), "--type", "int4", "-q"], check=True,
+                       env=support.environment())
+        self.assertEqual(out.read_bytes(), whole.read_bytes())
+
+
+if __name__ == "__main__":
+    unittest.main()
