@@ -8,6 +8,7 @@ Action setup_run(CLI::App& app);
 Action setup_chat(CLI::App& app);
 Action setup_batch(CLI::App& app);
 Action setup_perplexity(CLI::App& app);
+Action setup_compare(CLI::App& app);
 Action setup_logits(CLI::App& app);
 Action setup_tokenize(CLI::App& app);
 Action setup_detokenize(CLI::App& app);
@@ -28,6 +29,7 @@ constexpr std::array kCommands{
     Command{"chat", "Talk with a model", setup_chat},
     Command{"batch", "Generate for every prompt of a file", setup_batch},
     Command{"perplexity", "Measure how well a model predicts a text", setup_perplexity},
+    Command{"compare", "Show what two models predict differently, and their weights", setup_compare},
     Command{"logits", "Write a model's logits for token ids as a .npy file", setup_logits},
     Command{"tokenize", "Turn text into token ids", setup_tokenize},
     Command{"detokenize", "Turn token ids into text", setup_detokenize},

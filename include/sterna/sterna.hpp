@@ -5,6 +5,7 @@
 #include "sterna/calibration.hpp"
 #include "sterna/chat.hpp"
 #include "sterna/cleanup.hpp"
+#include "sterna/compare.hpp"
 #include "sterna/conversion.hpp"
 #include "sterna/convert.hpp"
 #include "sterna/device.hpp"
