@@ -1,33 +1,13 @@
 """`validate`: every promise has a verdict, and figures that fit each other."""
 
 import ctypes
-import html.parser
 import unittest
 
-import support
+from pages import Page
 from support import ProgramTest
 
 # Those that take long are measured by people, not by tests.
 SHORT = "accelerators,elementwise,allocation,zero-copy,memory"
-
-
-class Page(html.parser.HTMLParser):
-    """Fails on anything that the page would have to fetch, and on tags left open."""
-
-    VOID = {"meta", "br"}
-
-    def __init__(self):
-        super().__init__()
-        self.open = []
-        self.fetched = []
-
-    def handle_starttag(self, tag, attributes):
-        self.fetched += [value for key, value in attributes if key in ("src", "href")]
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag, tag
 
 
 class Validate(ProgramTest):
@@ -69,10 +49,7 @@ class Validate(ProgramTest):
         for case in elementwise["cases"]:
             self.assertAlmostEqual(case["value"], case["baseline"]["median"] / case["sterna"]["median"])
             self.assertEqual(case["remark"], "equal results")
-        parser = Page()
-        parser.feed(page.read_text())
-        self.assertEqual(parser.open, [])
-        self.assertEqual(parser.fetched, [])
+        self.assertEqual(Page(page.read_text()).fetched, [])
 
     def test_the_text(self):
         text = self.ok("validate", "--quick", "--only", "accelerators")

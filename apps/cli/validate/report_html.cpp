@@ -1,10 +1,10 @@
-// The report as one page: a card for each promise, its cases as bars. No script, no font, no image from
-// elsewhere.
+// The report as one page: a card for each promise, its cases as bars.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 
+#include "support/html.hpp"
 #include "support/output.hpp"
 #include "validate/report.hpp"
 
@@ -12,44 +12,17 @@ namespace sterna::cli {
 namespace {
 
 constexpr std::string_view kStyle = R"(
-:root{--paper:#fff;--ink:#1c2330;--soft:#5b6675;--line:#dde2e9;--ours:#1f6feb;--base:#b6bfcb;--kept:#1a7f37;--broken:#c1121f;--none:#6e7781}
-@media(prefers-color-scheme:dark){:root{--paper:#11151c;--ink:#e7ecf3;--soft:#9aa6b5;--line:#2a323e;--ours:#5aa2ff;--base:#566273;--kept:#4ac26b;--broken:#ff6b6b;--none:#9aa6b5}}
-*{box-sizing:border-box}body{margin:0 auto;padding:1.5rem 1rem 3rem;max-width:60rem;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,sans-serif}
-h1{font-size:1.6rem;margin:0 0 .25rem}h2{font-size:1.15rem;margin:0}p{margin:.4rem 0}.soft{color:var(--soft);font-size:.9rem}
-section{border:1px solid var(--line);border-radius:.6rem;padding:1rem;margin:1rem 0}
+:root{--kept:#1a7f37;--broken:#c1121f;--none:#6e7781}
+@media(prefers-color-scheme:dark){:root{--kept:#4ac26b;--broken:#ff6b6b;--none:#9aa6b5}}
 .head{display:flex;flex-wrap:wrap;gap:.5rem 1rem;align-items:baseline;justify-content:space-between}
 .verdict{font-weight:600;border-radius:1rem;padding:.1rem .7rem;color:var(--paper);white-space:nowrap}
 .kept{background:var(--kept)}.broken{background:var(--broken)}.none{background:var(--none)}
-.figure{font-size:1.5rem;font-weight:600}
 .case{margin:.7rem 0}.name{display:flex;justify-content:space-between;gap:1rem;font-size:.92rem}.name b{white-space:nowrap}
 .bar{height:.65rem;border-radius:.2rem;min-width:1px;margin-top:.15rem;position:relative}
 .bar.ours{background:var(--ours)}.bar.base{background:var(--base)}
 .row{display:grid;grid-template-columns:1fr 8.5rem;gap:.6rem;align-items:center;font-size:.85rem;color:var(--soft)}
 details{margin-top:.6rem}summary{cursor:pointer;color:var(--soft)}
 )";
-
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
 
 std::string_view css_class(Verdict verdict) {
   return verdict == Verdict::Kept ? "kept" : verdict == Verdict::Broken ? "broken" : "none";
@@ -104,17 +77,14 @@ std::string html_report(const ValidateSetting& setting, const std::vector<Judged
       std::ranges::count_if(judged, [](const Judged& j) { return j.result.verdict == Verdict::Kept; });
   const auto asked = std::ranges::count_if(
       judged, [](const Judged& j) { return j.result.verdict != Verdict::NotApplicable; });
-  std::string html = fmt::format(
-      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
-      "content=\"width=device-width,initial-scale=1\"><title>Sterna's promises on this "
-      "machine</title><style>{}</style></head><body>\n"
-      "<h1>Sterna's promises on this machine</h1>\n<p class=\"soft\">{}, {} cores, {} threads; {}; version "
-      "{}; {}{}. "
-      "Bars are medians; hover for quartiles.</p>\n<p>{} of {} promises that apply here are kept.</p>\n",
-      kStyle, escaped(setting.processor), setting.cores, setting.threads, escaped(setting.kernels),
+  std::string html = page_begin("Sterna's promises on this machine", kStyle);
+  html += fmt::format(
+      "<p class=\"soft\">{}, {} cores, {} threads; {}; version {}; {}{}. Bars are medians; hover for "
+      "quartiles.</p>\n<p>{} of {} promises that apply here are kept.</p>\n",
+      escaped(setting.processor), setting.cores, setting.threads, escaped(setting.kernels),
       escaped(setting.version), format_seconds(setting.seconds), setting.quick ? ", quick" : "", kept, asked);
   for (const Judged& each : judged) html += card(each);
-  return html + "</body></html>\n";
+  return html + page_end();
 }
 
 }  // namespace sterna::cli

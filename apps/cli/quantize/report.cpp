@@ -1,0 +1,76 @@
+#include "quantize/report.hpp"
+
+#include <nlohmann/json.hpp>
+
+namespace sterna::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json json_of(const WeightError& error) {
+  return {
+      {"mse", error.mse}, {"sqnr_db", error.sqnr}, {"cosine", error.cosine}, {"max_error", error.max_error}};
+}
+
+Json json_of(const MatrixReport& matrix) {
+  Json sensitivity = Json::array();
+  for (const Sensitivity& s : matrix.sensitivity) {
+    sensitivity.push_back({{"precision", to_string(s.precision)},
+                           {"bytes", s.bytes},
+                           {"weights", json_of(s.weights)},
+                           {"output_error", s.output_error},
+                           {"nll", s.nll}});
+  }
+  return {
+      {"name", matrix.name},
+      {"shape", {matrix.rows, matrix.cols}},
+      {"precision", to_string(matrix.chosen)},
+      {"type", name(matrix.stored)},
+      {"bytes", matrix.bytes},
+      {"weights", json_of(matrix.error)},
+      {"output_error", matrix.output_error},
+      {"sensitivity", sensitivity},
+      {"histogram",
+       {{"least", matrix.histogram_least}, {"most", matrix.histogram_most}, {"counts", matrix.histogram}}}};
+}
+
+}  // namespace
+
+std::string_view kv_name(KvType type) noexcept {
+  constexpr std::string_view kNames[] = {"f32", "f16", "int8"};
+  return kNames[static_cast<int>(type)];
+}
+
+Json json_report(const QuantizeReport& report) {
+  Json matrices = Json::array(), frontier = Json::array(), kv = Json::array();
+  for (const MatrixReport& matrix : report.matrices) matrices.push_back(json_of(matrix));
+  for (const FrontierPoint& point : report.frontier) {
+    frontier.push_back({{"bytes", point.bytes},
+                        {"predicted_nll", point.predicted_nll},
+                        {"perplexity", point.perplexity},
+                        {"chosen", point.chosen}});
+  }
+  for (const KvReport& row : report.kv) {
+    kv.push_back({{"type", kv_name(row.type)},
+                  {"perplexity", row.perplexity},
+                  {"bytes_per_token", row.bytes_per_token}});
+  }
+  return {{"schema", 1},
+          {"input", report.input},
+          {"output", report.output},
+          {"bytes", report.bytes},
+          {"float_bytes", report.float_bytes},
+          {"float_perplexity", report.float_perplexity},
+          {"perplexity", report.perplexity},
+          {"kl", report.kl},
+          {"top1", report.top1},
+          {"evaluated_tokens", report.evaluated_tokens},
+          {"calibration_tokens", report.calibration_tokens},
+          {"recovered_nll", report.recovered_nll},
+          {"seconds", report.seconds},
+          {"matrices", matrices},
+          {"frontier", frontier},
+          {"kv", kv}};
+}
+
+}  // namespace sterna::cli
