@@ -225,7 +225,7 @@ std::string frontier_plot(const QuantizeReport& report) {
   }
   std::string html = svg("plot", height, "Size in MB against perplexity", body);
   html +=
-      "\n<p class=\"soft\">Solid: measured. Dashed: predicted from the sum of the losses above, and the "
+      "\n<p class=\"soft\">Solid: measured. Dashed: predicted from the sum of the losses below, and the "
       "float model's. "
       "Ring: chosen.</p>\n";
   std::string sentence;
