@@ -14,8 +14,9 @@ Action setup_tokenize(CLI::App& app);
 Action setup_detokenize(CLI::App& app);
 Action setup_inspect(CLI::App& app);
 Action setup_devices(CLI::App& app);
-Action setup_calibrate(CLI::App& app);
 Action setup_convert(CLI::App& app);
+Action setup_quantize(CLI::App& app);
+Action setup_calibrate(CLI::App& app);
 Action setup_synth(CLI::App& app);
 Action setup_bench(CLI::App& app);
 Action setup_validate(CLI::App& app);
@@ -35,8 +36,9 @@ constexpr std::array kCommands{
     Command{"detokenize", "Turn token ids into text", setup_detokenize},
     Command{"inspect", "Show what a model file holds and how it would be loaded", setup_inspect},
     Command{"devices", "Show the processor and the kernels chosen for it", setup_devices},
-    Command{"calibrate", "Gather statistics of what a model's layers are given", setup_calibrate},
     Command{"convert", "Write a model as GGUF", setup_convert},
+    Command{"quantize", "Make a float model small, and say what that costs", setup_quantize},
+    Command{"calibrate", "Gather statistics of what a model's layers are given", setup_calibrate},
     Command{"synth", "Write a random-weight model of a published shape", setup_synth},
     Command{"bench", "Measure tokens per second, beside the machine's limit", setup_bench},
     Command{"validate", "Measure what Sterna promises, on this machine", setup_validate},

@@ -127,4 +127,7 @@ struct QuantizeReport {
 QuantizeReport quantize(const std::filesystem::path& in, const std::filesystem::path& out,
                         const QuantizeOptions& options);
 
+/// Bytes of all matrices in f16, embedding and head included: what a share of means. Reads no weights.
+std::uint64_t float_bytes(const std::filesystem::path& in, std::uint32_t i2s_group = 0);
+
 }  // namespace sterna

@@ -416,4 +416,14 @@ QuantizeReport quantize(const std::filesystem::path& in, const std::filesystem::
   return Pipeline(in, options).run(out);
 }
 
+std::uint64_t float_bytes(const std::filesystem::path& in, std::uint32_t i2s_group) {
+  const Checkpoint checkpoint = open_checkpoint(in, {.map = {}, .i2s_group = i2s_group});
+  const ModelConfig& config = checkpoint.config;
+  std::uint64_t weights = std::uint64_t{config.vocab} * config.hidden * (config.tied_embeddings ? 1 : 2);
+  for (const LayerSource& layer : checkpoint.layers) {
+    for_each_linear(layer, [&](const LinearSource& source) { weights += source.rows * source.cols; });
+  }
+  return *storage_bytes(DType::F16, 1, weights);
+}
+
 }  // namespace sterna
