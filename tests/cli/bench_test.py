@@ -111,6 +111,22 @@ class Bench(ProgramTest):
         self.assertIn("relu2_mul-generic", text)
         self.assertNotIn("i2_s", text)
 
+    def test_the_loops_of_quantisers(self):
+        report = self.json("bench", "--kernels", "--quick", "--kernel", "ternarize", "-t", 1, "-r", 2)
+        self.assertEqual([row["kernel"] for row in report["kernels"]], ["memcpy", "ternarize-scalar", "ternarize-simd"])
+        copy, scalar, simd = report["kernels"]
+        weights = 16 * 2560
+        self.assertAlmostEqual(copy["cached_bytes_per_second"] * copy["seconds"], 8 * weights, delta=1)
+        self.assertIsNone(copy["share_of_copy"])
+        for row in (scalar, simd):
+            self.assertEqual((row["family"], row["shape"], row["compared"]), ("quantisers", "16x2560", weights))
+            self.assertAlmostEqual(row["cached_bytes_per_second"] * row["seconds"], 5 * weights, delta=1)
+            self.assertAlmostEqual(row["share_of_copy"], row["cached_bytes_per_second"] / copy["cached_bytes_per_second"])
+            self.assertIsNone(row["bytes_per_second"])
+        self.assertIsNone(scalar["times_scalar"])
+        self.assertAlmostEqual(simd["times_scalar"], scalar["seconds"] / simd["seconds"])
+        self.assertGreater(simd["times_scalar"], 1)
+
     def test_errors(self):
         self.fails("bench", "--kernels", "--kernel", "vax", says="no kernel of that name")
         self.fails("bench", "--kernels", "-p", 4, says="excludes --kernels")

@@ -88,10 +88,13 @@ TEST(KernelCheck, AFilterTakesAKernelAnOperationOrAnInstructionSet) {
   EXPECT_FALSE(options.wants("i2_s", "avx2"));
 }
 
-TEST(KernelCheck, EveryFamilyHasCasesOfTheGenericKernels) {
+TEST(KernelCheck, EveryFamilyHasCasesInPlainC) {
   KernelBenchOptions options;
-  options.filter = "generic";
-  for (const KernelFamily& family : kernel_families()) EXPECT_FALSE(family.groups(options).empty());
+  for (const KernelFamily& family : kernel_families()) {
+    options.filter =
+        family.name == "quantisers" ? "scalar" : "generic";  // chosen by Highway, not by our table
+    EXPECT_FALSE(family.groups(options).empty()) << family.name;
+  }
   options.filter = "vax";
   for (const KernelFamily& family : kernel_families()) EXPECT_TRUE(family.groups(options).empty());
   options.threads = {1};

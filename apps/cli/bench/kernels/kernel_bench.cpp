@@ -4,6 +4,7 @@
 #include <chrono>
 #include <set>
 
+#include "bench/rates.hpp"
 #include "sterna/error.hpp"
 
 namespace sterna::cli {
@@ -47,6 +48,7 @@ Line begin_line(const KernelCase& kernel, std::string_view family, unsigned thre
                  .threads = threads,
                  .bytes = kernel.bytes * share,
                  .operations = kernel.operations * share,
+                 .cached_bytes = kernel.cached_bytes * share,
                  .peak = kernel.peak,
                  .compared = kernel.check(pool)};
   const double once = std::max(time_calls(kernel, pool, 1), 1e-9);
@@ -55,6 +57,14 @@ Line begin_line(const KernelCase& kernel, std::string_view family, unsigned thre
     line.repetitions = std::min(options.repetitions, kFewestRepetitions);
   }
   return line;
+}
+
+/// The line of a case on as many threads; null where there is none of that name.
+const Line* line_of(const std::vector<Line>& lines, std::string_view kernel, unsigned threads) {
+  for (const Line& line : lines) {
+    if (line.kernel->kernel == kernel && line.result.threads == threads) return &line;
+  }
+  return nullptr;
 }
 
 /// Times the cases of a group, which take turns, and adds their results.
@@ -76,6 +86,14 @@ void measure_group(std::span<const KernelCase> cases, std::string_view family,
       ThreadPool& pool = machine.pool(line.result.threads);
       line.result.call_rates.push_back(static_cast<double>(line.calls) /
                                        time_calls(*line.kernel, pool, line.calls));
+    }
+  }
+  for (Line& line : lines) {
+    if (const Line* copy = line_of(lines, line.kernel->copy, line.result.threads)) {
+      line.result.copy_rate = copy->result.cached_bytes * median(copy->result.call_rates);
+    }
+    if (const Line* scalar = line_of(lines, line.kernel->scalar, line.result.threads)) {
+      line.result.scalar_call_rate = median(scalar->result.call_rates);
     }
   }
   for (Line& line : lines) report.results.push_back(std::move(line.result));

@@ -17,13 +17,16 @@ struct KernelResult {
   std::string shape;
   std::size_t tokens = 1;
   unsigned threads = 1;
-  double bytes = 0;       ///< of a call, all threads together; 0: not from memory
-  double operations = 0;  ///< of a call, all threads together; 0: not counted
+  double bytes = 0;         ///< of a call, all threads together; 0: not from memory
+  double operations = 0;    ///< of a call, all threads together; 0: not counted
+  double cached_bytes = 0;  ///< of a call, all threads together; 0: not counted
   const PeakProbe* peak = nullptr;
   std::size_t compared = 0;          ///< results that were compared with the reference
   std::vector<double> call_rates{};  ///< calls per second of each repetition
   double bandwidth = 0;              ///< bytes/s of plain reading over the whole run
   double peak_rate = 0;              ///< operations/s of `peak` over the whole run; 0 without
+  double copy_rate = 0;              ///< bytes/s read and written by copying in the same rounds; 0 without
+  double scalar_call_rate = 0;       ///< calls/s of the scalar case in the same rounds; 0 without
 };
 
 struct KernelReport {

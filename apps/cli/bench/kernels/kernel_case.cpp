@@ -16,14 +16,14 @@ std::vector<KernelGroup> ternary_groups(const KernelBenchOptions& options);
 std::vector<KernelGroup> dense_groups(const KernelBenchOptions& options);
 std::vector<KernelGroup> attention_groups(const KernelBenchOptions& options);
 std::vector<KernelGroup> float_groups(const KernelBenchOptions& options);
+std::vector<KernelGroup> quantiser_groups(const KernelBenchOptions& options);
 
 namespace {
 
 constexpr std::array kFamilies{
-    KernelFamily{"ternary products", ternary_groups},
-    KernelFamily{"dense products", dense_groups},
-    KernelFamily{"attention", attention_groups},
-    KernelFamily{"float operations", float_groups},
+    KernelFamily{"ternary products", ternary_groups}, KernelFamily{"dense products", dense_groups},
+    KernelFamily{"attention", attention_groups},      KernelFamily{"float operations", float_groups},
+    KernelFamily{"quantisers", quantiser_groups},
 };
 
 // A cache that replaces lines at random keeps 2 % of a walk through four times its size (h = e^(−4 (1 − h))),

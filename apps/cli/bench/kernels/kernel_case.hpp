@@ -39,6 +39,9 @@ struct KernelCase {
   double bytes = 0;                 ///< read from memory by a call; 0: what it reads stays in the caches
   double operations = 0;            ///< multiplications and additions of a call; 0: not counted
   const PeakProbe* peak = nullptr;  ///< what the operations are held against; null: nothing
+  double cached_bytes = 0;          ///< read and written in the caches by a call; 0: not counted
+  std::string copy{};               ///< the case of the group that copies memory; empty: not held against one
+  std::string scalar{};             ///< the case that does the same one element at a time; empty: none
   bool each_thread = false;         ///< a call does that much on every thread, and not altogether
   /// Calls the kernel and returns how many results it compared with the reference, or with the generic
   /// kernel, by equality. Throws Internal (kernel, what, found, expected) at the first that differs.
