@@ -8,6 +8,7 @@
 #include "base/checked.hpp"
 #include "base/clock.hpp"
 #include "memory/aligned_buffer.hpp"
+#include "packing/i2_s_rows.hpp"
 #include "platform/cpu.hpp"
 
 namespace sterna {
@@ -31,7 +32,7 @@ constexpr std::uint64_t kMostBytes = std::uint64_t{256} << 20;
 constexpr double kWorthwhile = 1.03;
 
 std::size_t stride_of(DType dtype, std::uint64_t cols) {
-  if (dtype == DType::I2_S) return ceil_div<std::uint64_t>(cols, 128) * 32;
+  if (dtype == DType::I2_S) return i2s_row_bytes(cols);
   const auto& block = info(dtype);
   return ceil_div<std::uint64_t>(cols, block.block_elements) * block.block_bytes;
 }

@@ -17,6 +17,7 @@
 #include "model/packing_choice.hpp"
 #include "packing/hf_u8.hpp"
 #include "platform/pages.hpp"
+#include "packing/i2_s_rows.hpp"
 #include "quantize/absmean.hpp"
 #include "sterna/error.hpp"
 #include "tensor/dequantize.hpp"
@@ -24,35 +25,17 @@
 namespace sterna {
 namespace {
 
-constexpr std::uint64_t kI2sGroup = 128;  // weights in 32 bytes: a vector register
-
 void own(Matrix& matrix, std::uint64_t rows, std::size_t stride) {
   matrix.owned = AlignedBuffer(rows * stride, MemoryTag::Weights);
   matrix.data = matrix.owned.data();
   matrix.stride = stride;
 }
 
-/// I2_S with every row padded to whole groups. Byte p of a group is
-/// c[p] << 6 | c[p + 32] << 4 | c[p + 64] << 2 | c[p + 96] with c = trit + 1.
-void pack_i2s_row(const std::int8_t* trits, std::uint64_t cols, std::uint8_t* out) {
-  for (std::uint64_t at = 0; at < cols; at += kI2sGroup, out += kI2sGroup / 4) {
-    for (std::uint64_t p = 0; p < kI2sGroup / 4; ++p) {
-      unsigned byte = 0;
-      for (std::uint64_t plane = 0; plane < 4; ++plane) {
-        const std::uint64_t k = at + plane * (kI2sGroup / 4) + p;
-        const int trit = k < cols ? trits[k] : 0;
-        byte = byte << 2 | static_cast<unsigned>(trit + 1);
-      }
-      out[p] = static_cast<std::uint8_t>(byte);
-    }
-  }
-}
-
 /// The kernels' own layouts: rows padded with zeros to whole blocks, and no scales but the matrix's.
 void pack_rows(const TernaryMatrix& from, DType dtype, Matrix& to) {
   to.dtype = dtype;
   if (dtype == DType::I2_S) {
-    own(to, from.rows, ceil_div(from.cols, kI2sGroup) * (kI2sGroup / 4));
+    own(to, from.rows, i2s_row_bytes(from.cols));
     for (std::uint64_t row = 0; row < from.rows; ++row) {
       pack_i2s_row(from.trits.data() + row * from.cols, from.cols,
                    reinterpret_cast<std::uint8_t*>(to.owned.data() + row * to.stride));
