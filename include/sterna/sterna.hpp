@@ -3,6 +3,7 @@
 
 #include "sterna/backend.hpp"
 #include "sterna/calibration.hpp"
+#include "sterna/bitlinear.hpp"
 #include "sterna/chat.hpp"
 #include "sterna/cleanup.hpp"
 #include "sterna/compare.hpp"

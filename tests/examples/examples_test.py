@@ -111,5 +111,19 @@ class Pressure(unittest.TestCase):
         self.assertRegex(done.stdout, r"(?m)^cleanup device: .*copies 60 MiB.*; the pools hold \d MiB instead of 6\d$")
 
 
+class BitLinear(unittest.TestCase):
+    def test_finer_scales_keep_more_and_equal_weights_are_shared(self):
+        done = run("bitlinear")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        lines = dict(line.split(": ", 1) for line in done.stdout.splitlines())
+        error = {grain: float(text.rpartition(" ")[2]) for grain, text in lines.items() if "error" in text}
+        self.assertEqual(error["one scale"], error["one scale again"])
+        self.assertGreater(error["one scale"], error["one a row"])
+        self.assertGreater(error["one a row"], error["one for 128 of a row"])
+        self.assertGreater(0.6, error["one for 128 of a row"])
+        # Three layers of 2 bits a weight, with 1, 512 and 4096 scales.
+        self.assertEqual(lines["cache"], f"3 entries of {3 * 512 * 1024 // 4 + 4 * (1 + 512 + 4096)} bytes, 1 hit")
+
+
 if __name__ == "__main__":
     unittest.main()
