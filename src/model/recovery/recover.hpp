@@ -26,8 +26,8 @@ struct QuantizedLinear {
 using QuantizedBlock = std::array<QuantizedLinear, kBlockLinears>;
 
 struct RecoveryOptions {
-  std::uint32_t steps = 100;    ///< of each block
-  double learning_rate = 2e-3;  ///< of the first step; it falls linearly to 0
+  std::uint32_t steps = 60;     ///< of each block
+  double learning_rate = 1e-2;  ///< of the first step; it falls linearly to 0
   std::uint32_t batch = 2;      ///< windows a step
   Progress progress{};
 };
