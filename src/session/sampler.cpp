@@ -140,7 +140,8 @@ struct Sampler::Impl {
         random(options.seed),
         window(penalises(options) ? options.penalty_window : 0, vocab),
         logits(vocab),
-        candidates(vocab) {
+        // top-k keeps no more than k.
+        candidates(options.top_k > 0 ? std::min(static_cast<std::size_t>(options.top_k), vocab) : vocab) {
     changed.reserve(options.logit_bias.size() + (penalises(options) ? options.penalty_window : 0));
   }
 
