@@ -4,7 +4,7 @@
 //   assignment_bench MODEL CALIBRATION.txt HELDOUT.txt [RANDOM] [TOKENS] [THREADS]
 //
 // For each budget: the best of RANDOM (200) assignments whose bytes are within the budget and no more than 2
-// % below it, by perplexity on TOKENS (4088) held-out tokens, and the chosen assignment's. Fails where a
+// % below it, by perplexity on TOKENS (2044) held-out tokens, and the chosen assignment's. Fails where a
 // random one is better or a larger budget is worse.
 #include <fmt/format.h>
 
@@ -55,7 +55,7 @@ Assignment random_assignment(const std::vector<Options>& items, std::uint64_t bu
 
 int compare(int argc, char** argv) {
   const unsigned randoms = argc > 4 ? static_cast<unsigned>(std::atoi(argv[4])) : 200;
-  const std::uint64_t tokens = argc > 5 ? static_cast<std::uint64_t>(std::atoll(argv[5])) : 4088;
+  const std::uint64_t tokens = argc > 5 ? static_cast<std::uint64_t>(std::atoll(argv[5])) : 2044;
   const unsigned threads = argc > 6 ? static_cast<unsigned>(std::atoi(argv[6])) : 0;
   const std::string calibration_text = text_of(argv[2]);
   const std::string heldout_text = text_of(argv[3]);
@@ -67,7 +67,9 @@ int compare(int argc, char** argv) {
                 {.window = kWindow, .max_tokens = 32768, .gram = true, .threads = threads});
   MatrixStore store({.rounding = WeightRounding::Compensated, .calibration = &calibration}, pool);
   const Tokenizer& tokenizer = *trial.model()->tokenizer();
-  const LogitJudge judge(trial.model(), even_windows(tokenizer, calibration_text, kWindow, 4088), threads);
+  const LogitJudge judge(
+      trial.model(), even_windows(tokenizer, calibration_text, kWindow, QuantizeOptions{}.sensitivity_tokens),
+      threads);
   const LogitJudge heldout(trial.model(), even_windows(tokenizer, heldout_text, kWindow, tokens), threads);
 
   const Checkpoint& checkpoint = trial.model()->impl().checkpoint;

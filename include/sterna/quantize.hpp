@@ -43,7 +43,7 @@ struct MatrixReport {
 /// An optimal assignment for one budget.
 struct FrontierPoint {
   std::uint64_t bytes = 0;   ///< of all matrices and the embedding
-  double predicted_nll = 0;  ///< sum of the sensitivities
+  double predicted_nll = 0;  ///< sum of the sensitivities' KL
   double perplexity = 0;     ///< measured
   bool chosen = false;
 };
@@ -79,7 +79,7 @@ struct QuantizeOptions {
   std::string_view calibration_text{};
   std::string_view evaluation_text{};  ///< for the report's perplexities; should not be the calibration's
   std::uint64_t calibration_tokens = 32768;
-  std::uint64_t sensitivity_tokens = 4088;  ///< of the calibration text, for each matrix in each precision
+  std::uint64_t sensitivity_tokens = 2044;  ///< of the calibration text, for each matrix in each precision
   unsigned frontier = 6;        ///< budgets whose assignments are measured for the report; 0: none
   unsigned finetune_steps = 0;  ///< of recovery, for each block
   std::uint32_t i2s_group = 0;  ///< of the input, as in LoadOptions
@@ -101,10 +101,11 @@ struct QuantizeReport {
   bool held_out = false;           ///< the evaluation had a text of its own
   std::uint64_t evaluated_tokens = 0;
   std::uint64_t calibration_tokens = 0;
-  double predicted_kl = 0;  ///< sum of the chosen sensitivities
-  double gap = 0;           ///< how much less any other assignment within the budget could predict
+  double predicted_nll = 0;  ///< sum of the chosen sensitivities' KL: what the rise should be
+  double gap = 0;            ///< how much less any other assignment within the budget could predict
   std::vector<MatrixReport> matrices;
-  std::vector<FrontierPoint> frontier;  ///< by bytes; empty without a mixed assignment
+  std::vector<FrontierPoint> frontier;   ///< by bytes; empty without a mixed assignment
+  double frontier_float_perplexity = 0;  ///< on the windows that its points were measured on
   std::vector<KvReport> kv;
   double recovered_nll = 0;  ///< nats a token that recovery won back on the evaluation text
   double seconds = 0;

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "sterna/backend.hpp"
-#include "sterna/calibration.hpp"
 #include "sterna/bitlinear.hpp"
+#include "sterna/calibration.hpp"
 #include "sterna/chat.hpp"
 #include "sterna/cleanup.hpp"
 #include "sterna/compare.hpp"

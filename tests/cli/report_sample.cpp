@@ -15,8 +15,22 @@ namespace {
 QuantizeReport full() {
   std::mt19937_64 random(1);
   std::normal_distribution<double> normal;
-  QuantizeReport report{"tales-dense", "small.gguf", 5'914'000, 35'600'000, 31.229, 31.71,  0.0152, 0.934,
-                        31171,         245'000,      {},        {},         {},     0.0041, 71.3};
+  QuantizeReport report;
+  report.input = "tales-dense";
+  report.output = "small.gguf";
+  report.rounding = "compensated";
+  report.bytes = 5'914'000;
+  report.matrix_bytes = 5'800'000;
+  report.float_bytes = 35'600'000;
+  report.float_perplexity = 31.229;
+  report.perplexity = 31.71;
+  report.frontier_float_perplexity = 31.229;
+  report.kl = 0.0152;
+  report.top1 = 0.934;
+  report.evaluated_tokens = 31171;
+  report.calibration_tokens = 245'000;
+  report.recovered_nll = 0.0041;
+  report.seconds = 71.3;
   const char* kinds[] = {"attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"};
   for (int n = -1; n < 6 * 7; ++n) {
     MatrixReport m;
@@ -36,11 +50,14 @@ QuantizeReport full() {
                         {Precision::F16, DType::F16, 16, 1e-8}};
     const auto weights = static_cast<double>(m.rows * m.cols);
     for (const Way& way : ways) {
-      Sensitivity s{
-          way.precision, static_cast<std::uint64_t>(weights * way.bits / 8), {}, way.error * 0.8, 0};
+      Sensitivity s;
+      s.precision = way.precision;
+      s.bytes = static_cast<std::uint64_t>(weights * way.bits / 8);
+      s.output_error = way.error * 0.8;
       s.weights = {way.error * 4e-4, -10 * std::log10(way.error), std::sqrt(1 - way.error),
                    0.1 * std::sqrt(way.error)};
       s.nll = importance * way.error + 5e-6 * normal(random);
+      s.kl = importance * way.error;
       m.sensitivity.push_back(s);
     }
     const std::size_t choice = 1 + random() % 3;

@@ -181,7 +181,7 @@ Action setup_quantize(CLI::App& app) {
   app.add_option("--calibration-tokens", args->calibration_tokens, "Tokens of it for the activations (32768)")
       ->option_text("N");
   app.add_option("--sensitivity-tokens", args->sensitivity_tokens,
-                 "Tokens of it for each matrix in each precision (4088)")
+                 "Tokens of it for each matrix in each precision (2044)")
       ->option_text("N");
   app.add_option("-f,--evaluate", args->evaluate, "Other text, for perplexities before and after")
       ->option_text("FILE");

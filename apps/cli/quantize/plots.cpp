@@ -94,9 +94,9 @@ std::string sensitivity_plot(const QuantizeReport& report) {
     if (matrix.sensitivity.empty()) continue;
     if (std::ranges::find(kinds, kind_of(matrix.name)) == kinds.end()) kinds.push_back(kind_of(matrix.name));
     for (const Sensitivity& s : matrix.sensitivity) {
-      if (!std::isfinite(s.nll)) continue;
-      extremes[s.precision].see(matrix, s.nll);
-      most = std::max(most, s.nll);
+      if (!std::isfinite(s.kl)) continue;
+      extremes[s.precision].see(matrix, s.kl);
+      most = std::max(most, s.kl);
     }
   }
   if (extremes.empty()) return {};
@@ -116,7 +116,7 @@ std::string sensitivity_plot(const QuantizeReport& report) {
                  : power < -3   ? fmt::format("1e{:.0f}", power)
                                 : fmt::format("{:g}", std::pow(10, power)));
   }
-  body += text(kWidth - kRight, height - 6, "end", "loss, nats a token (log scale)");
+  body += text(kWidth - kRight, height - 6, "end", "KL from the float model, nats a token (log scale)");
   for (std::size_t k = 0; k < kinds.size(); ++k) {
     const double y = top + row * static_cast<double>(k);
     body += line("grid", left, y, kWidth - kRight, y);
@@ -124,13 +124,13 @@ std::string sensitivity_plot(const QuantizeReport& report) {
   }
   for (const MatrixReport& matrix : report.matrices) {
     for (const Sensitivity& s : matrix.sensitivity) {
-      if (!std::isfinite(s.nll)) continue;
+      if (!std::isfinite(s.kl)) continue;
       const auto kind = static_cast<double>(std::ranges::find(kinds, kind_of(matrix.name)) - kinds.begin());
       body += fmt::format(
           R"(<circle class="p{}" cx="{:.1f}" cy="{:.1f}" r="2.4" opacity=".75"><title>{} {}: {:.3g} nats a token</title></circle>)",
-          static_cast<int>(s.precision), x_of(s.nll),
+          static_cast<int>(s.precision), x_of(s.kl),
           top + row * kind + lane * (static_cast<double>(s.precision) + 0.5) + 3, escaped(matrix.name),
-          to_string(s.precision), s.nll);
+          to_string(s.precision), s.kl);
     }
   }
   std::string html = R"(<div class="legend">)";
@@ -139,8 +139,10 @@ std::string sensitivity_plot(const QuantizeReport& report) {
         R"(<span><svg viewBox="0 0 10 10"><circle class="p{}" cx="5" cy="5" r="5"/></svg>{}</span>)",
         static_cast<int>(precision), to_string(precision));
   }
-  html +=
-      "</div>\n" + svg("plot", height, "Loss of each matrix in each precision, nats a token", body) + "\n";
+  html += "</div>\n" +
+          svg("plot", height,
+              "KL from the float model with one matrix stored in each precision, nats a token", body) +
+          "\n";
   for (const auto& [precision, e] : extremes) {
     if (e.most <= kLeastNats) {
       html += reading(
@@ -164,11 +166,12 @@ std::string frontier_plot(const QuantizeReport& report) {
   };
   std::vector<Point> points;
   double least = std::numeric_limits<double>::infinity(), most = -least;
-  const bool has_float = report.float_perplexity > 0 && std::isfinite(report.float_perplexity);
+  const bool has_float =
+      report.frontier_float_perplexity > 0 && std::isfinite(report.frontier_float_perplexity);
   for (const FrontierPoint& point : report.frontier) {
     const Point p{static_cast<double>(point.bytes) / 1e6, point.perplexity > 0 ? point.perplexity : NAN,
-                  has_float ? report.float_perplexity * std::exp(point.predicted_nll) : NAN, &point};
-    for (const double y : {p.measured, p.predicted, has_float ? report.float_perplexity : NAN}) {
+                  has_float ? report.frontier_float_perplexity * std::exp(point.predicted_nll) : NAN, &point};
+    for (const double y : {p.measured, p.predicted, has_float ? report.frontier_float_perplexity : NAN}) {
       if (std::isfinite(y)) least = std::min(least, y), most = std::max(most, y);
     }
     points.push_back(p);
@@ -195,9 +198,9 @@ std::string frontier_plot(const QuantizeReport& report) {
   body += text(kWidth - kRight, height - 6, "end", "size of the matrices, MB");
   body += text(left, top - 8, "start", "perplexity");
   if (has_float) {
-    body += line("predicted", left, y_of(report.float_perplexity), kWidth - kRight,
-                 y_of(report.float_perplexity));
-    body += text(left + 4, y_of(report.float_perplexity) - 4, "start", "float");
+    body += line("predicted", left, y_of(report.frontier_float_perplexity), kWidth - kRight,
+                 y_of(report.frontier_float_perplexity));
+    body += text(left + 4, y_of(report.frontier_float_perplexity) - 4, "start", "float");
   }
   for (const auto& [kind, value] :
        {std::pair{"predicted", &Point::predicted}, std::pair{"measured", &Point::measured}}) {
@@ -232,7 +235,8 @@ std::string frontier_plot(const QuantizeReport& report) {
   if (chosen && std::isfinite(chosen->measured) && has_float) {
     sentence = fmt::format(
         "The choice takes {:.2f} MB and raises the perplexity from {:.2f} to {:.2f} ({:+.2f} %). ", chosen->x,
-        report.float_perplexity, chosen->measured, 100 * (chosen->measured / report.float_perplexity - 1));
+        report.frontier_float_perplexity, chosen->measured,
+        100 * (chosen->measured / report.frontier_float_perplexity - 1));
   }
   const auto measured =
       std::ranges::count_if(points, [](const Point& p) { return std::isfinite(p.measured); });

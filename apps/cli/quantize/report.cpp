@@ -19,7 +19,8 @@ Json json_of(const MatrixReport& matrix) {
                            {"bytes", s.bytes},
                            {"weights", json_of(s.weights)},
                            {"output_error", s.output_error},
-                           {"nll", s.nll}});
+                           {"nll", s.nll},
+                           {"kl", s.kl}});
   }
   return {
       {"name", matrix.name},
@@ -58,14 +59,20 @@ Json json_report(const QuantizeReport& report) {
   return {{"schema", 1},
           {"input", report.input},
           {"output", report.output},
+          {"rounding", report.rounding},
           {"bytes", report.bytes},
+          {"matrix_bytes", report.matrix_bytes},
           {"float_bytes", report.float_bytes},
           {"float_perplexity", report.float_perplexity},
           {"perplexity", report.perplexity},
           {"kl", report.kl},
           {"top1", report.top1},
+          {"held_out", report.held_out},
           {"evaluated_tokens", report.evaluated_tokens},
           {"calibration_tokens", report.calibration_tokens},
+          {"predicted_nll", report.predicted_nll},
+          {"gap", report.gap},
+          {"frontier_float_perplexity", report.frontier_float_perplexity},
           {"recovered_nll", report.recovered_nll},
           {"seconds", report.seconds},
           {"matrices", matrices},

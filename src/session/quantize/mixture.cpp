@@ -72,7 +72,6 @@ Assignment Mixture::choose() {
 
 std::vector<FrontierPoint> Mixture::frontier(const Assignment& chosen) {
   std::vector<FrontierPoint> points;
-  if (options_.frontier == 0) return points;
   std::vector<Assignment> assignments = sterna::frontier(items_, std::max(options_.frontier, 2u));
   assignments.push_back(chosen);
   for (std::size_t i = 0; i < assignments.size(); ++i) {

@@ -182,9 +182,9 @@ class Pipeline {
       Mixture mixture(candidates_, measured, store, *trial_, judge, options_);
       const Assignment chosen = mixture.choose();
       choice = chosen.choice;
-      report_.predicted_kl = chosen.loss;
+      report_.predicted_nll = chosen.loss;
       report_.gap = chosen.gap;
-      report_.frontier = mixture.frontier(chosen);
+      if (options_.frontier > 0) measure_frontier(chosen, measured, store);
       for (std::size_t i = 0; i < candidates_.size(); ++i)
         report_.matrices[i].sensitivity = std::move(measured[i].sensitivities);
     }
@@ -205,6 +205,13 @@ class Pipeline {
         if (!is_float(source)) add_exact(source);
       });
     }
+  }
+
+  /// On the windows that the file is judged on.
+  void measure_frontier(const Assignment& chosen, const std::vector<Measured>& measured, MatrixStore& store) {
+    const LogitJudge judge(trial_->model(), judged_windows(), options_.threads);
+    report_.frontier = Mixture(candidates_, measured, store, *trial_, judge, options_).frontier(chosen);
+    report_.frontier_float_perplexity = std::exp(judge.reference_nll());
   }
 
   /// A layer that keeps its trits and scale.
