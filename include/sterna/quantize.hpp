@@ -81,6 +81,7 @@ struct QuantizeOptions {
   std::uint64_t calibration_tokens = 32768;
   std::uint64_t sensitivity_tokens = 2044;  ///< of the calibration text, for each matrix in each precision
   unsigned frontier = 6;        ///< budgets whose assignments are measured for the report; 0: none
+  bool measure_kv = false;      ///< also with each type of the key and value cache, on the evaluation text
   unsigned finetune_steps = 0;  ///< of recovery, for each block
   std::uint32_t i2s_group = 0;  ///< of the input, as in LoadOptions
   unsigned threads = 0;

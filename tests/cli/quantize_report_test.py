@@ -33,7 +33,7 @@ class QuantizeReport(unittest.TestCase):
         report = json.loads(output("full", "json"))
         text = Page(output("full", "html")).text
         for precision in ("ternary", "int2", "int4", "int8", "f16"):
-            loss = {matrix["name"]: s["nll"] for matrix in report["matrices"] for s in matrix["sensitivity"]
+            loss = {matrix["name"]: s["kl"] for matrix in report["matrices"] for s in matrix["sensitivity"]
                     if s["precision"] == precision}
             least, most = min(loss, key=loss.get), max(loss, key=loss.get)
             if loss[most] <= 1e-5:

@@ -38,10 +38,10 @@ class Quantize(ProgramTest):
         out = support._folder / "int4.gguf"
         report = self.json("quantize", float_model(), out, "--type", "int4", "--embedding", "int8")
         self.assertEqual(report["bytes"], out.stat().st_size)
-        self.assertEqual({m["stored"] for m in report["matrices"]}, {"q4_0", "q8_0"})
+        self.assertEqual({m["type"] for m in report["matrices"]}, {"q4_0", "q8_0"})
         types = {t["name"]: t["type"] for t in self.json("inspect", out)["tensors"]}
         for matrix in report["matrices"]:
-            self.assertEqual(types[matrix["name"] + ".weight"], matrix["stored"])
+            self.assertEqual(types[matrix["name"] + ".weight"], matrix["type"])
 
     def test_a_budget_with_its_report(self):
         out, page = support._folder / "budget.gguf", support._folder / "budget.html"

@@ -110,6 +110,7 @@ int quantize_model(const Args& args) {
   options.calibration_tokens = args.calibration_tokens;
   options.sensitivity_tokens = args.sensitivity_tokens;
   options.frontier = args.frontier;
+  options.measure_kv = !args.report.empty();
   options.finetune_steps = args.finetune;
   options.i2s_group = args.i2s_group;
   options.threads = args.threads;

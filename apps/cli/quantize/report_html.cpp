@@ -105,8 +105,8 @@ std::string html_report(const QuantizeReport& report) {
                   frontier_plot(report));
   html += section(
       "What each matrix costs",
-      "One matrix at a time stored in one precision, all others in float: the mean negative log-likelihood "
-      "that it adds.",
+      "One matrix at a time stored in one precision, all others in float: the mean KL of the next token from "
+      "the float model, nearly what it adds to the negative log-likelihood.",
       sensitivity_plot(report));
   html += section("Key and value cache", "The written model evaluated with each type of the cache.",
                   kv_table(report));

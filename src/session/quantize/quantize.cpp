@@ -368,6 +368,7 @@ class Pipeline {
       report_.evaluated_tokens = judgement.tokens;
       return;
     }
+    if (!options_.measure_kv) return;
     const ModelConfig& config = quantised->config();
     for (const KvType type : {KvType::F32, KvType::F16, KvType::I8}) {
       const std::uint64_t vectors = std::uint64_t{2} * config.layers * config.kv_heads;

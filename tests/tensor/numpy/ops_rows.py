@@ -158,12 +158,11 @@ def round_integers(x, decimals):
     def one(value):
         whole, rest = divmod(value, step)
         return (whole + (2 * rest > step or (2 * rest == step and whole % 2))) * step
-    exact = np.array([one(int(value)) for value in x.ravel()], object).reshape(x.shape)
-    wrapped = ((exact - int(info.min)) % (int(info.max) - int(info.min) + 1) + int(info.min)).astype(x.dtype) if x.size else x
-    if x.size:  # and NumPy's own, where it is exact
-        sure = np.array((abs(exact) < 2 ** 52) & (exact == wrapped), bool)
-        assert np.array_equal(np.round(x, decimals)[sure], wrapped[sure]), (x, decimals)
-    return wrapped
+    exact = [one(int(value)) for value in x.ravel()]
+    wrapped = [(value - int(info.min)) % (int(info.max) - int(info.min) + 1) + int(info.min) for value in exact]
+    for numpys, value, kept in zip(np.round(x, decimals).ravel(), exact, wrapped):  # NumPy's own, where it is exact
+        assert abs(value) >= 2 ** 52 or value != kept or numpys == value, (x, decimals)
+    return np.array(wrapped, x.dtype).reshape(x.shape)
 
 
 @row("round", dtypes=WITHOUT_BOOL)
