@@ -124,14 +124,14 @@ int compare(int argc, char** argv) {
     std::ranges::sort(nlls);
     std::ranges::sort(kls);
     const bool beaten = nlls.front() < found.nll || kls.front() < found.kl;
-    const bool worse = found.nll > previous;
+    const bool worse = found.kl > previous;
     fmt::print("{:>10} {:>10} |            {:>8.4f} {:>8.4f} {:>8.4f} |    {:>8.5f} {:>8.5f} {:>8.5f}{}{}\n",
                budget, best.cost, std::exp(found.nll), std::exp(nlls.front()), std::exp(nlls[randoms / 2]),
                found.kl, kls.front(), kls[randoms / 2], beaten ? "  a random one is better" : "",
                worse ? "  worse than with less" : "");
     std::fflush(stdout);
     good = good && !beaten && !worse;
-    previous = found.nll;
+    previous = found.kl;
   }
   return good ? 0 : 1;
 }
