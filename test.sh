@@ -18,8 +18,9 @@ esac
 # Tests whose subject is several threads at once; their programs, and their names.
 thread_programs=(platform_test memory_test session_test)
 thread_tests='^platform\..*ThreadPool|^memory\.(Pool|Levels/PoolProperty|Pressure|CleanupThread)|^session\.(Session\.|SessionPages\.AreNotTaken|Generate\.|Determinism\.(Threads|Splitting|Sessions))'
-# Whole corpora, in suites named Slow…: too long under a sanitizer.
-slow_tests='^[a-z]+\.Slow'
+# Whole corpora, in suites named Slow…: too long under a sanitizer. So are whole models written again and again for
+# the same bytes with other threads, where each of them is written once already.
+slow_tests='^[a-z]+\.Slow|ForAnyNumberOfThreads/|Calibrate\.ThreadsAndBatchChangeNoBit$'
 
 jobs=2
 passed=0 failed=0 skipped=0
