@@ -4,6 +4,7 @@
 #include <cmath>
 #include <exception>
 
+#include "kernels/kernel_table.hpp"
 #include "sterna/error.hpp"
 #include "sterna/linalg.hpp"
 #include "sterna/tensor.hpp"
@@ -128,35 +129,40 @@ GridMatrix round_compensated(const Grid& grid, const Compensation& compensation,
 
 OutputError output_error(std::span<const float> weights, std::span<const float> quantised, std::uint64_t rows,
                          std::uint64_t cols, std::span<const float> gram, ThreadPool& pool) {
+  // Rows that share a pass over G, in the place of tokens: it is read once for all of them.
+  constexpr std::size_t kTogether = 32;
+  static const FloatKernels kKernels = select_float_kernels();
   std::vector<double> errors(rows);
   std::vector<double> whole(rows);
-  const auto quadratic = [&](const std::vector<float>& w) {
-    double sum = 0;
-    for (std::uint64_t i = 0; i < cols; ++i) {
-      constexpr std::uint64_t kLanes = 16;
-      float lanes[kLanes] = {};
-      const float* g = gram.data() + i * cols;
-      std::uint64_t k = 0;
-      for (; k + kLanes <= cols; k += kLanes) {
-        for (std::uint64_t l = 0; l < kLanes; ++l) lanes[l] += g[k + l] * w[k + l];
-      }
-      double product = 0;
-      for (; k < cols; ++k) product += static_cast<double>(g[k] * w[k]);
-      for (const float lane : lanes) product += static_cast<double>(lane);
-      sum += static_cast<double>(w[i]) * product;
-    }
-    return std::max(sum, 0.0);
-  };
   for_rows(pool, rows, [&](std::size_t begin, std::size_t end) {
-    std::vector<float> w(cols);
-    std::vector<float> difference(cols);
-    for (std::size_t row = begin; row < end; ++row) {
-      for (std::uint64_t k = 0; k < cols; ++k) {
-        w[k] = weights[row * cols + k];
-        difference[k] = quantised[row * cols + k] - w[k];
+    std::vector<float> difference(kTogether * cols);
+    std::vector<float> products(kTogether * cols);
+    // sums[r] = w[r]·G·w[r], of rows w [count, cols]
+    const auto quadratic = [&](const float* w, std::size_t count, double* sums) {
+      kKernels.dense_f32({.weights = reinterpret_cast<const std::byte*>(gram.data()),
+                          .weight_stride = cols * sizeof(float),
+                          .cols = cols,
+                          .x = w,
+                          .x_stride = cols,
+                          .tokens = count,
+                          .row_begin = 0,
+                          .row_end = cols,
+                          .out = products.data(),
+                          .out_stride = cols});
+      for (std::size_t r = 0; r < count; ++r) {
+        double sum = 0;
+        for (std::size_t k = r * cols; k < (r + 1) * cols; ++k) {
+          sum += static_cast<double>(w[k]) * static_cast<double>(products[k]);
+        }
+        sums[r] = std::max(sum, 0.0);
       }
-      errors[row] = quadratic(difference);
-      whole[row] = quadratic(w);
+    };
+    for (std::size_t first = begin; first < end; first += kTogether) {
+      const std::size_t count = std::min(kTogether, end - first);
+      const float* w = weights.data() + first * cols;
+      for (std::size_t k = 0; k < count * cols; ++k) difference[k] = quantised[first * cols + k] - w[k];
+      quadratic(difference.data(), count, errors.data() + first);
+      quadratic(w, count, whole.data() + first);
     }
   });
   OutputError sum;
