@@ -32,6 +32,7 @@ class Bench(ProgramTest):
             self.assertIn(word, text)
         self.assertNotIn("prompt 1", text)
 
+    @support.long_when_sanitized
     def test_depths(self):
         report = self.json("bench", "-m", support.MODEL, "-p", 5, "-n", 3, "-d", "70,0", "-t", "1,2", "-r", 2, "--batch", 32,
                            "--kv", "int8", "--roofline")
@@ -47,6 +48,7 @@ class Bench(ProgramTest):
         text = self.ok("bench", "-m", support.MODEL, "-p", 0, "-n", 2, "-d", 8, "-t", 1, "-r", 1)
         self.assertIn("generate 2 after 8", text)
 
+    @support.long_when_sanitized
     def test_a_filled_cache_is_read(self):
         shallow, deep = self.json("bench", "-m", support.MODEL, "-p", 0, "-n", 4, "-d", "0,3000", "-t", 1, "-r", 3)["results"]
         self.assertEqual((shallow["depth"], deep["depth"]), (0, 3000))
@@ -62,6 +64,7 @@ class Bench(ProgramTest):
             self.assertLessEqual(row["operations_per_second"], row["max"])
             self.assertGreater(row["min"], 0)
 
+    @support.long_when_sanitized
     def test_the_roofline(self):
         report = self.json("bench", "-m", support.MODEL, "-p", 16, "-n", 4, "-t", "1,2", "-r", 2, "--batch", 6, "--roofline")
         self.check_peaks(report, (1, 2))
@@ -111,6 +114,7 @@ class Bench(ProgramTest):
         self.assertIn("relu2_mul-generic", text)
         self.assertNotIn("i2_s", text)
 
+    @support.long_when_sanitized
     def test_the_loops_of_quantisers(self):
         report = self.json("bench", "--kernels", "--quick", "--kernel", "ternarize", "-t", 1, "-r", 2)
         self.assertEqual([row["kernel"] for row in report["kernels"]], ["memcpy", "ternarize-scalar", "ternarize-simd"])

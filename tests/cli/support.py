@@ -15,6 +15,9 @@ FIXTURES = ROOT / "tests" / "fixtures"
 MODEL = ROOT / "models" / "tales.gguf"
 PROGRAM = os.environ["STERNA_PROGRAM"]
 
+# For tests of whole measurements: a sanitizer makes them minutes, and what they call has tests of its own.
+long_when_sanitized = unittest.skipIf("STERNA_SANITIZE" in os.environ, "measures for long under a sanitizer")
+
 _folder = pathlib.Path(tempfile.mkdtemp(prefix="sterna-cli-"))
 atexit.register(shutil.rmtree, _folder, ignore_errors=True)
 

@@ -4,7 +4,7 @@ import ctypes
 import unittest
 
 from pages import Page
-from support import ProgramTest
+from support import ProgramTest, long_when_sanitized
 
 # Those that take long are measured by people, not by tests.
 SHORT = "accelerators,elementwise,allocation,zero-copy,memory"
@@ -19,6 +19,7 @@ class Validate(ProgramTest):
             return "TLS" in str(error)  # no room in this process; the program makes some
         return True
 
+    @long_when_sanitized
     def test_the_report(self):
         page = self.folder / "report.html"
         report = self.json("validate", "--quick", "--only", SHORT, "--html", page)

@@ -46,12 +46,13 @@ class Draft : public ::testing::Test {
         "wood and said to the old man: give me the golden bird. The king went into the wood");
   }
   /// The same with what the model makes of it, which soon is one sentence again and again: most guesses are
-  /// right from the first token on.
+  /// right from the first token on. Without its beginning, which every evaluation would pay for.
   static std::vector<TokenId> looping() {
     auto ids = repeating();
     Session session(model_, {.context = 256, .threads = 1});
     const auto more = session.generate(ids, options_of(90)).tokens;
     ids.insert(ids.end(), more.begin(), more.end());
+    ids.erase(ids.begin() + 1, ids.end() - 60);
     return ids;
   }
   static GenerateOptions options_of(std::uint32_t n, float temperature = 0) {

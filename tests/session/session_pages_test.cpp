@@ -58,27 +58,27 @@ TEST_F(SessionPages, OfTheUnusedCacheComeAgain) {
   for (const KvType kv : {KvType::F32, KvType::F16, KvType::I8}) {
     Session session(model_, {.context = 4096, .threads = 1, .kv = kv});
     const std::uint64_t position_bytes = session.cache_bytes() / 4096;
-    const std::vector<TokenId> text(900, prompt().back());
-    const auto half = std::span(text).first(450);
+    const std::vector<TokenId> text(300, prompt().back());
+    const auto half = std::span(text).first(150);
     const auto logits = session.evaluate(text);
     const std::vector<float> expected(logits.begin(), logits.end());
     const std::vector<float> hidden(session.last_hidden().begin(), session.last_hidden().end());
 
     reclaimed();  // in the middle of a text: working memory only
     EXPECT_TRUE(std::ranges::equal(session.last_hidden(), hidden));
-    session.rewind(450);
-    EXPECT_GE(reclaimed(), 380 * position_bytes);  // less a block and a page
-    const auto again = session.evaluate(std::span(text).subspan(450));
+    session.rewind(150);
+    EXPECT_GE(reclaimed(), 80 * position_bytes);  // less a block and a page
+    const auto again = session.evaluate(std::span(text).subspan(150));
     EXPECT_TRUE(std::ranges::equal(again, expected));
 
     session.reset();
     const std::uint64_t before = resident_bytes();
     const std::uint64_t bytes = reclaimed();
-    EXPECT_GE(bytes, 890 * position_bytes);
+    EXPECT_GE(bytes, 290 * position_bytes);
     EXPECT_LT(resident_bytes() + bytes / 10 * 8, before);
     session.evaluate(half);
     reclaimed();
-    EXPECT_TRUE(std::ranges::equal(session.evaluate(std::span(text).subspan(450)), expected));
+    EXPECT_TRUE(std::ranges::equal(session.evaluate(std::span(text).subspan(150)), expected));
   }
 }
 
