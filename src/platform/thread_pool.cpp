@@ -22,8 +22,9 @@ namespace {
 constexpr unsigned kMaxThreads = 4096;
 
 // The operations of one token follow each other within microseconds, while going to sleep and waking costs
-// tens of them; sampling and the caller's own work between tokens take longer than it is polite to spin.
-constexpr auto kSpin = std::chrono::microseconds(50);
+// tens of them; a virtual processor that its host takes away for a moment must not send the others to sleep.
+// Sampling and the caller's own work between tokens take longer than it is polite to spin.
+constexpr auto kSpin = std::chrono::microseconds(200);
 
 void relax() noexcept {
 #if defined(__x86_64__)
