@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "memory/measure.hpp"
+#include "platform/restart.hpp"
 #include "platform/cpu.hpp"
 #include "sterna/memory.hpp"
 
@@ -37,7 +38,7 @@ std::string size_text(std::size_t bytes) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  sterna::memory::make_room_for_allocators();
+  sterna::restart_with({{"GLIBC_TUNABLES", "glibc.rtld.optional_static_tls=16384"}});  // room for jemalloc
   double seconds = 0.05;
   int repetitions = 5;
   for (int i = 1; i < argc; ++i) {

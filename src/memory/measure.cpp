@@ -1,14 +1,12 @@
 #include "memory/measure.hpp"
 
 #include <dlfcn.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
-#include <fstream>
 #include <thread>
 #include <utility>
 
@@ -129,24 +127,6 @@ std::vector<Allocator> other_allocators() {
     }
   }
   return found;
-}
-
-void make_room_for_allocators() {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  return;  // the sanitizer's allocator is everybody's
-#endif
-  constexpr const char* kTunables = "GLIBC_TUNABLES";
-  if (std::getenv(kTunables) != nullptr) return;
-  std::ifstream file("/proc/self/cmdline", std::ios::binary);
-  std::vector<std::string> arguments;
-  for (std::string argument; std::getline(file, argument, '\0');) arguments.push_back(std::move(argument));
-  std::vector<char*> argv;
-  for (std::string& argument : arguments) argv.push_back(argument.data());
-  if (argv.empty()) return;
-  argv.push_back(nullptr);
-  // jemalloc keeps some kilobytes per thread in a block that is laid out when the program starts.
-  ::setenv(kTunables, "glibc.rtld.optional_static_tls=16384", 1);
-  ::execv("/proc/self/exe", argv.data());
 }
 
 AllocationTimes allocation_times(const Allocator& allocator, std::size_t bytes, unsigned threads,

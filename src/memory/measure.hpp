@@ -18,13 +18,9 @@ struct Allocator {
 Allocator sterna_allocator();
 Allocator libc_allocator();
 /// mimalloc and jemalloc, where the system has their shared libraries: loaded beside the C library's, which
-/// they do not replace. jemalloc needs room for its thread-local data: see
-/// make_room_for_allocators().
+/// they do not replace. jemalloc needs room for its thread-local data, some kilobytes in a block that is laid
+/// out when the program starts: GLIBC_TUNABLES=glibc.rtld.optional_static_tls=16384 makes it.
 std::vector<Allocator> other_allocators();
-/// Starts the program anew, with the same arguments, and GLIBC_TUNABLES set so that jemalloc can be loaded:
-/// to be called before anything else is done. Returns if it is set already, or the program cannot be started.
-void make_room_for_allocators();
-
 /// Nanoseconds of one allocate and one free, in a thread that does nothing else while others do the same.
 struct AllocationTimes {
   double p50 = 0;                    ///< median of the means of 64 pairs each

@@ -4,21 +4,12 @@
 #include <cmath>
 #include <limits>
 
+#include "backend/row_pieces.hpp"
 #include "base/checked.hpp"
 #include "tensor/dequantize.hpp"
 
 namespace sterna {
 namespace {
-
-// Threads take rows in pieces, the next when they are done with one; with many tokens as many as the kernel
-// takes at a time. With one token or a few, reading the weights is the bound: long streams, several for every
-// thread.
-constexpr std::size_t kFewTokensRows = 256;
-// Those dealt last: a piece of 256 rows is 11 to 30 µs of reading, and half of one is what a thread would
-// wait for another at the end of every product.
-constexpr std::size_t kLastRows = 64;
-// Kernels work on several rows at a time.
-constexpr std::size_t kRowGrain = 16;
 
 // Query rows that share the keys and values of a block: while it is used, 64 of 128 elements, their scores,
 // the block in float32 and their results are 112 KB, inside the L2 cache.
@@ -31,12 +22,6 @@ std::size_t many_tokens_rows(const Dispatch& dispatch) {
     if (kernel) most = std::max(most, kernel->rows_at_a_time);
   }
   return most;
-}
-
-/// Rows of a piece, of `rows` in all; `many` with many tokens.
-std::size_t piece_of(std::size_t rows, std::size_t tokens, std::size_t threads, std::size_t many) {
-  if (tokens > kFewTokens) return many;
-  return std::min(kFewTokensRows, round_up(ceil_div(rows, 4 * threads), kRowGrain));
 }
 
 /// Asks for a row that lies apart from those before it, while these are computed.
@@ -81,7 +66,8 @@ Forward::Forward(const ModelConfig& config, const Weights& weights, const Dispat
       padded_(round_up(widest_, kActivationPadding)),
       widest16_(widest_codes16(weights)),
       many_tokens_rows_(many_tokens_rows(dispatch)),
-      piece_size_(std::max(options.batch * many_tokens_rows_, kFewTokens * kFewTokensRows)) {
+      piece_size_(std::max({options.batch * many_tokens_rows_, RowPieces::most(1, many_tokens_rows_),
+                            kFewTokens * RowPieces::most(kFewTokens, many_tokens_rows_)})) {
   const std::size_t batch = options.batch;
   const std::size_t threads = pool.size();
   arena_ = Arena::sized_by([&](Arena& arena) {
@@ -311,15 +297,10 @@ void Forward::attend(std::size_t layer, std::uint32_t position) {
 /// work(begin, end, thread) for pieces of [0, rows), as many rows as suit a product of `tokens` tokens.
 void Forward::deal_rows(std::size_t rows, std::size_t tokens,
                         FunctionRef<void(std::size_t begin, std::size_t end, unsigned thread)> work) {
-  const std::size_t piece = piece_of(rows, tokens, pool_.size(), many_tokens_rows_);
-  // Of one token or a few, the last piece of every thread is dealt in small ones.
-  const std::size_t small = tokens > kFewTokens ? piece : std::min(piece, kLastRows);
-  const std::size_t whole = (rows - std::min(rows, small < piece ? piece * pool_.size() : 0)) / piece;
-  const std::size_t rest = whole * piece;
-  deal(whole + ceil_div(rows - rest, small), [&](std::size_t item, unsigned thread) {
-    if (item < whole) return work(item * piece, (item + 1) * piece, thread);
-    const std::size_t begin = rest + (item - whole) * small;
-    work(begin, std::min(rows, begin + small), thread);
+  const RowPieces pieces(rows, tokens, pool_.size(), many_tokens_rows_);
+  deal(pieces.count(), [&](std::size_t item, unsigned thread) {
+    const RowPiece piece = pieces[item];
+    work(piece.begin, piece.end, thread);
   });
 }
 

@@ -16,6 +16,7 @@
 #include "sterna/error.hpp"
 #include "support/budget.hpp"
 #include "support/interrupt.hpp"
+#include "support/openblas.hpp"
 #include "support/options.hpp"
 #include "support/output.hpp"
 #include "support/progress.hpp"
@@ -95,6 +96,7 @@ std::string text_of(const QuantizeReport& report) {
 }
 
 int quantize_model(const Args& args) {
+  if (!args.calibrate.empty()) restart_with(openblas_settings());  // Cholesky factors, and recovery
   QuantizeOptions options;
   if (!args.type.empty()) options.precision = precision_from_name(args.type);
   options.target_perplexity = args.target;

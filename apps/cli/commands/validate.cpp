@@ -6,11 +6,11 @@
 
 #include "backend/dispatch.hpp"
 #include "command.hpp"
-#include "memory/measure.hpp"
 #include "platform/atomic_file.hpp"
 #include "platform/cpu.hpp"
 #include "sterna/version.hpp"
 #include "support/bundled_model.hpp"
+#include "support/openblas.hpp"
 #include "support/options.hpp"
 #include "support/output.hpp"
 #include "support/progress.hpp"
@@ -36,12 +36,25 @@ void write_html(const std::string& path, const std::string& page) {
   file.commit();
 }
 
+/// For baselines that are as fast as they can be, and all there.
+Settings settings_for(bool allocation) {
+  Settings settings = openblas_settings();
+#if !defined(__SANITIZE_ADDRESS__) && \
+    !defined(__SANITIZE_THREAD__)  // the sanitizer's allocator is everybody's
+  if (allocation)
+    settings.emplace_back("GLIBC_TUNABLES", "glibc.rtld.optional_static_tls=16384");  // for jemalloc
+#else
+  static_cast<void>(allocation);
+#endif
+  return settings;
+}
+
 int run(const Args& args) {
   if (!args.memory_probe.empty()) return run_memory_probe(args.memory_probe);
   const auto measures = [&](std::string_view id) {
     return args.only.empty() || std::ranges::find(args.only, id) != args.only.end();
   };
-  if (measures("allocation")) memory::make_room_for_allocators();
+  restart_with(settings_for(measures("allocation")));
   const auto begin = std::chrono::steady_clock::now();
   const CpuInfo& cpu = cpu_info();
   ValidateOptions options{args.quick, args.threads ? args.threads : cpu.physical_cores, bundled_model()};

@@ -7,16 +7,14 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
-#include <cstdlib>
 #include <optional>
 #include <random>
 
-#include "backend/dispatch.hpp"
+#include "backend/row_pieces.hpp"
 #include "base/checked.hpp"
 #include "kernels/kernel_table.hpp"
 #include "kernels/reference.hpp"
 #include "packing/registry.hpp"
-#include "platform/cpu.hpp"
 #include "platform/thread_pool.hpp"
 #include "sterna/error.hpp"
 #include "validate/measures.hpp"
@@ -24,13 +22,11 @@
 namespace sterna::cli {
 namespace {
 
-/// OpenBLAS, loaded when it is asked for: the program would pay for it at every start.
+/// OpenBLAS, whose functions are asked for by name: it need not be the BLAS that the program is linked with.
 class OpenBlas {
  public:
   /// Nothing where it is not installed.
   static std::optional<OpenBlas> load() {
-    // Older releases take new processors for old ones, and a slow baseline would flatter the result.
-    ::setenv("OPENBLAS_CORETYPE", core_type(), /*overwrite=*/0);
     void* const library = ::dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
     OpenBlas blas;
     if (library == nullptr || !blas.find(library, "cblas_sgemv", blas.sgemv) ||
@@ -51,11 +47,6 @@ class OpenBlas {
   char* (*core_name)() = nullptr;
 
  private:
-  static const char* core_type() {
-    const CpuFeatures features = cpu_info().features;
-    if (features & static_cast<CpuFeatures>(CpuFeature::Avx512)) return "SkylakeX";
-    return features & static_cast<CpuFeatures>(CpuFeature::Avx2) ? "Haswell" : "";
-  }
   template <class F>
   static bool find(void* library, const char* symbol, F& function) {
     function = reinterpret_cast<F>(::dlsym(library, symbol));
@@ -74,9 +65,6 @@ constexpr Shape kShapes[] = {{"gate and up", 13824, 2560},
                              {"down", 2560, 6912},
                              {"query, key, value", 3840, 2560},
                              {"output", 2560, 2560}};
-
-// Rows that a thread takes at a time: what the forward pass hands the kernels.
-constexpr std::size_t kOneTokenRows = 256;
 
 /// A matrix in both forms, as often as it takes for each to lie beyond the caches, and activations.
 class Problem {
@@ -127,11 +115,11 @@ class Problem {
       sums_[m] = q.sum;
     }
     const std::byte* weights = packed_.data() + next_packed_++ % packed_copies_ * packed_bytes_;
-    const std::size_t piece = tokens_ == 1 ? kOneTokenRows : kernel_.rows_at_a_time;
+    const RowPieces pieces(shape_.rows, tokens_, pool.size(), kernel_.rows_at_a_time);
     std::atomic<std::size_t> next{0};
     pool.parallel_for(pool.size(), 1, [&](std::size_t, std::size_t, unsigned) {
-      for (std::size_t begin; (begin = next.fetch_add(piece, std::memory_order_relaxed)) < shape_.rows;) {
-        const std::size_t end = std::min(begin + piece, shape_.rows);
+      for (std::size_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < pieces.count();) {
+        const auto [begin, end] = pieces[i];
         kernel_.run({.weights = reinterpret_cast<const std::uint8_t*>(weights),
                      .weight_stride = shape_.cols / 4,
                      .cols = shape_.cols,
@@ -237,8 +225,9 @@ PromiseCase measure(const OpenBlas& blas, const Dispatch& dispatch, Shape shape,
   problem.check(pool);
   std::vector<double> ours, theirs;
   for (int repetition = 0; repetition < (quick ? 7 : 15); ++repetition) {
+    // Each leaves its threads spinning for a while; the first product of the other pays for that.
+    problem.run_theirs();
     theirs.push_back(microseconds([&] { problem.run_theirs(); }));
-    // The float product leaves its cores spinning; the first one after it pays for that.
     problem.run_ours(pool);
     ours.push_back(microseconds([&] { problem.run_ours(pool); }));
   }

@@ -12,6 +12,7 @@
 #include <system_error>
 
 #include "base/checked.hpp"
+#include "model/checkpoint.hpp"
 #include "platform/process_memory.hpp"
 #include "sterna/convert.hpp"
 #include "sterna/error.hpp"
@@ -70,10 +71,11 @@ std::string output_of_self(const std::vector<std::string>& arguments) {
   return output;
 }
 
-/// Σ ceil(elements · bits / 8) of the weights, as they lie in the file.
-std::uint64_t weight_bytes(const Model& model) {
+/// Σ ceil(elements · bits / 8) of the weights, norms included, as they lie in the file.
+std::uint64_t weight_bytes(const std::filesystem::path& path) {
+  const Checkpoint checkpoint = open_checkpoint(path);
   std::uint64_t sum = 0;
-  for (const WeightReport& weight : model.weights()) sum += weight.stored_bytes;
+  for (const StoredTensor& tensor : checkpoint.container.tensors()) sum += tensor.bytes.size();
   return sum;
 }
 
@@ -154,9 +156,10 @@ int run_memory_probe(const std::filesystem::path& path) {
     throw Error(ErrorCategory::Internal, "the generation ended early",
                 {{"found", std::to_string(result.tokens.size())}, {"expected", std::to_string(kGenerated)}});
   }
+  const std::uint64_t peak = peak_resident_bytes() - before;
   write_out(Json{{"program_bytes", before},
-                 {"peak_bytes", peak_resident_bytes() - before},
-                 {"weights", weight_bytes(*model)},
+                 {"peak_bytes", peak},
+                 {"weights", weight_bytes(path)},
                  {"cache", cache_bytes(config)},
                  {"activations", activation_bytes(config)}}
                 .dump() +
