@@ -14,17 +14,22 @@
 namespace sterna {
 namespace {
 
-/// Rows whose sums go on side by side, and the weights of each that are converted at a time: 32 KiB of
-/// floats, which stay in the first-level cache.
-constexpr std::uint64_t kRows = 4;
-constexpr std::uint64_t kChunk = 2048;
+/// Weights that are converted at a time: 16 KiB of floats, which stay in the first-level cache.
+constexpr std::uint64_t kChunk = 4096;
 static_assert(kChunk % quant::kSumLanes == 0);
 
-double total(const double* sums) {
-  double sum = 0;
-  for (std::size_t l = 0; l < quant::kSumLanes; ++l) sum += sums[l];
-  return sum;
-}
+/// Sums of magnitudes of one row.
+struct RowSums {
+  double lanes[quant::kSumLanes] = {};
+  /// n more; all but the last call give whole lanes.
+  void add(const float* x, std::uint64_t n) { quant::loops().magnitude_sums(x, n, lanes); }
+  double total() {
+    for (std::size_t half = quant::kSumLanes / 2; half > 0; half /= 2) {
+      for (std::size_t l = 0; l < half; ++l) lanes[l] += lanes[l + half];
+    }
+    return lanes[0];
+  }
+};
 
 bool is_master(DType dtype) {
   return dtype == DType::F32 || dtype == DType::F16 || dtype == DType::BF16;
@@ -77,11 +82,10 @@ class Reader {
 
 double sum_magnitudes(const float* weights, std::uint64_t rows, std::uint64_t cols) {
   double sum = 0;
-  for (std::uint64_t r = 0; r < rows; r += kRows) {
-    const std::uint64_t count = std::min(kRows, rows - r);
-    double sums[kRows * quant::kSumLanes] = {};
-    quant::loops().magnitude_sums(weights + r * cols, cols, count, cols, sums);
-    for (std::uint64_t i = 0; i < count; ++i) sum += total(sums + i * quant::kSumLanes);
+  for (std::uint64_t r = 0; r < rows; ++r) {
+    RowSums sums;
+    sums.add(weights + r * cols, cols);
+    sum += sums.total();
   }
   return sum;
 }
@@ -101,25 +105,21 @@ TernaryMatrix quantize_absmean(DType dtype, Bytes weights, std::uint64_t rows, s
     throw Error(ErrorCategory::InvalidArgument, "weights do not fit their shape",
                 {{"shape", fmt::format("[{}, {}]", rows, cols)}, {"found", std::to_string(weights.size())}});
   }
-  const quant::Loops& loops = quant::loops();
   const Reader reader(dtype, weights, cols);
   TernaryMatrix matrix{rows, cols, std::vector<std::int8_t>(rows * cols), {}};
-  std::vector<float> floats(kRows * kChunk);
+  std::vector<float> floats(kChunk);
 
   double sum = 0;
-  for (std::uint64_t r = 0; r < rows; r += kRows) {
-    const std::uint64_t count = std::min(kRows, rows - r);
-    double sums[kRows * quant::kSumLanes] = {};
+  for (std::uint64_t r = 0; r < rows; ++r) {
+    RowSums sums;
     for (std::uint64_t c = 0; c < cols; c += kChunk) {
       const std::uint64_t n = std::min(kChunk, cols - c);
-      for (std::uint64_t i = 0; i < count; ++i) reader.read(r + i, c, n, floats.data() + i * kChunk);
-      loops.magnitude_sums(floats.data(), kChunk, count, n, sums);
+      reader.read(r, c, n, floats.data());
+      sums.add(floats.data(), n);
     }
-    for (std::uint64_t i = 0; i < count; ++i) {
-      const double of_row = total(sums + i * quant::kSumLanes);
-      if (!std::isfinite(of_row)) not_finite(reader, r + i, cols);
-      sum += of_row;
-    }
+    const double of_row = sums.total();
+    if (!std::isfinite(of_row)) not_finite(reader, r, cols);
+    sum += of_row;
   }
   const float scale = absmean_scale(sum, matrix.trits.size());
 
@@ -127,7 +127,7 @@ TernaryMatrix quantize_absmean(DType dtype, Bytes weights, std::uint64_t rows, s
     for (std::uint64_t c = 0; c < cols; c += kChunk) {
       const std::uint64_t n = std::min(kChunk, cols - c);
       reader.read(r, c, n, floats.data());
-      loops.ternarize(floats.data(), n, scale / 2, matrix.trits.data() + r * cols + c);
+      quant::loops().ternarize(floats.data(), n, scale / 2, matrix.trits.data() + r * cols + c);
     }
   }
   const float stored_scale = rounded_to(round_scale_to, scale);

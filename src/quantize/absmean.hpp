@@ -17,10 +17,10 @@ namespace sterna {
 /// scale. Published quantisers keep the scale in the dtype of the master weights: it is rounded to
 /// `round_scale_to` (F32, F16, BF16), while the trits come from the scale before that.
 ///
-/// The mean is a sum in double in a fixed order (of each row eight strided sums, then the rows one after
-/// another), rounded to float32: the same bits on every machine. Throws InvalidArgument for another dtype or
-/// size, Format for a weight that is not finite (`row`, `column`), Mismatch for a scale that `round_scale_to`
-/// cannot reach.
+/// The mean is a sum in double in a fixed order (of each row 32 strided sums, halved by adding the second
+/// half to the first; then the rows one after another), rounded to float32: the same bits on every machine.
+/// Throws InvalidArgument for another dtype or size, Format for a weight that is not finite (`row`,
+/// `column`), Mismatch for a scale that `round_scale_to` cannot reach.
 TernaryMatrix quantize_absmean(DType dtype, Bytes weights, std::uint64_t rows, std::uint64_t cols,
                                DType round_scale_to);
 

@@ -120,11 +120,11 @@ class Bench(ProgramTest):
         self.assertEqual([row["kernel"] for row in report["kernels"]], ["memcpy", "ternarize-scalar", "ternarize-simd"])
         copy, scalar, simd = report["kernels"]
         weights = 16 * 2560
-        self.assertAlmostEqual(copy["cached_bytes_per_second"] * copy["seconds"], 8 * weights, delta=1)
+        self.assertAlmostEqual(copy["cached_bytes_per_second"] * copy["seconds"], 16 * 8 * weights, delta=1)
         self.assertIsNone(copy["share_of_copy"])
         for row in (scalar, simd):
-            self.assertEqual((row["family"], row["shape"], row["compared"]), ("quantisers", "16x2560", weights))
-            self.assertAlmostEqual(row["cached_bytes_per_second"] * row["seconds"], 5 * weights, delta=1)
+            self.assertEqual((row["family"], row["shape"], row["compared"]), ("quantisers", "16x16x2560", weights))
+            self.assertAlmostEqual(row["cached_bytes_per_second"] * row["seconds"], 16 * 5 * weights, delta=1)
             self.assertAlmostEqual(row["share_of_copy"], row["cached_bytes_per_second"] / copy["cached_bytes_per_second"])
             self.assertIsNone(row["bytes_per_second"])
         self.assertIsNone(scalar["times_scalar"])

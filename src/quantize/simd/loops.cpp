@@ -43,40 +43,42 @@ HWY_INLINE std::size_t each_vector(std::size_t n, F f) {
   return i;
 }
 
-/// The magnitudes of R rows at once.
-template <std::size_t R>
-HWY_INLINE void sum_rows(const float* x, std::size_t stride, std::size_t n, double* sums) {
-  using DD = hn::CappedTag<double, kSumLanes>;
-  constexpr std::size_t kDoubles = hn::MaxLanes(DD());
-  constexpr std::size_t kVectors = kSumLanes / kDoubles;
-  const DD dd;
-  const hn::Rebind<float, DD> df;
-  hn::VFromD<DD> sum[R][kVectors];
-  for (std::size_t r = 0; r < R; ++r) {
-    for (std::size_t k = 0; k < kVectors; ++k) sum[r][k] = hn::LoadU(dd, sums + r * kSumLanes + k * kDoubles);
+/// A float's magnitude moved up by 29 bits is the double |x| · 2^−896, also where it is subnormal: a product
+/// for the lower of two floats and a shift and a mask for the upper are fewer steps than conversions.
+/// Infinity and NaN become numbers from 2^−768 on; sums that reach it are left to the reference.
+void magnitude_sums(const float* x, std::size_t n, double* sums) {
+  const hn::CappedTag<double, kSumLanes / 2> d;
+  const hn::RebindToUnsigned<decltype(d)> du;
+  const hn::Repartition<std::uint32_t, decltype(d)> du32;
+  const hn::Repartition<float, decltype(d)> df;
+  constexpr std::size_t kFloats = hn::MaxLanes(df);
+  constexpr std::size_t kVectors = kSumLanes / kFloats;
+  hn::VFromD<decltype(d)> even[kVectors], odd[kVectors];
+  for (std::size_t k = 0; k < kVectors; ++k) {
+    hn::LoadInterleaved2(d, sums + k * kFloats, even[k], odd[k]);
+    even[k] = hn::Mul(even[k], hn::Set(d, 0x1p-896));
+    odd[k] = hn::Mul(odd[k], hn::Set(d, 0x1p-896));
   }
+  const auto places = hn::Set(du32, 1u << 29);
+  const auto upper = hn::Set(du, ~std::uint64_t{0} << 29);
   std::size_t i = 0;
   for (; i + kSumLanes <= n; i += kSumLanes) {
-    for (std::size_t r = 0; r < R; ++r) {
-      for (std::size_t k = 0; k < kVectors; ++k) {
-        const auto wide = hn::PromoteTo(dd, hn::LoadU(df, x + r * stride + i + k * kDoubles));
-        sum[r][k] = hn::Add(sum[r][k], hn::Abs(wide));
-      }
+    for (std::size_t k = 0; k < kVectors; ++k) {
+      const auto pairs = hn::BitCast(du32, hn::Abs(hn::LoadU(df, x + i + k * kFloats)));
+      even[k] = hn::Add(even[k], hn::BitCast(d, hn::MulEven(pairs, places)));
+      odd[k] = hn::Add(odd[k], hn::BitCast(d, hn::And(hn::ShiftRight<3>(hn::BitCast(du, pairs)), upper)));
     }
   }
-  for (std::size_t r = 0; r < R; ++r) {
-    double* const of_row = sums + r * kSumLanes;
-    for (std::size_t k = 0; k < kVectors; ++k) hn::StoreU(sum[r][k], dd, of_row + k * kDoubles);
-    for (std::size_t rest = i; rest < n; ++rest) {
-      of_row[rest - i] += static_cast<double>(std::abs(x[r * stride + rest]));
-    }
+  for (std::size_t k = 0; k < kVectors; ++k) {
+    const auto below = [&](auto sum) HWY_ATTR { return hn::AllTrue(d, hn::Lt(sum, hn::Set(d, 0x1p-768))); };
+    if (!below(even[k]) || !below(odd[k])) return scalar_loops().magnitude_sums(x, n, sums);
   }
-}
-
-void magnitude_sums(const float* x, std::size_t stride, std::size_t rows, std::size_t n, double* sums) {
-  std::size_t r = 0;
-  for (; r + 4 <= rows; r += 4) sum_rows<4>(x + r * stride, stride, n, sums + r * kSumLanes);
-  for (; r < rows; ++r) sum_rows<1>(x + r * stride, stride, n, sums + r * kSumLanes);
+  for (std::size_t k = 0; k < kVectors; ++k) {
+    even[k] = hn::Mul(even[k], hn::Set(d, 0x1p896));
+    odd[k] = hn::Mul(odd[k], hn::Set(d, 0x1p896));
+    hn::StoreInterleaved2(even[k], odd[k], d, sums + k * kFloats);
+  }
+  scalar_loops().magnitude_sums(x + i, n - i, sums);
 }
 
 float max_magnitude(const float* x, std::size_t n) {
@@ -206,50 +208,66 @@ void decode(const std::int8_t* codes, std::size_t n, float scale, std::int32_t z
   for (; i < n; ++i) out[i] = value_of(codes[i], scale, zero);
 }
 
-/// Philox 4x32-10 (sterna/random.hpp) of as many blocks as there are 64-bit lanes. A lane's low half is a
-/// word; what its high half holds is never multiplied.
-void random_units(std::uint64_t seed, std::uint64_t first, std::size_t n, float* out) {
-  const hn::ScalableTag<std::uint64_t> d;
-  const hn::Repartition<std::uint32_t, decltype(d)> d32;
-  const hn::RebindToSigned<decltype(d32)> di;
+using D64 = hn::ScalableTag<std::uint64_t>;
+using V64 = hn::VFromD<D64>;
+constexpr std::size_t kBlocks = hn::MaxLanes(D64());  ///< in a vector; each is four units
+
+/// Philox 4x32-10 (sterna/random.hpp) of N vectors of blocks side by side: the products of one wait for each
+/// other. A lane's low half is a word; what its high half holds is never multiplied.
+template <std::size_t N>
+HWY_INLINE void units_of_blocks(std::uint64_t seed, std::uint64_t first, float* out) {
+  const D64 d;
+  const hn::Repartition<std::uint32_t, D64> d32;
   const D df;
-  using V64 = hn::VFromD<decltype(d)>;
-  constexpr std::size_t kBlocks = hn::MaxLanes(decltype(d)());
-  const auto product = [&](V64 a, V64 b)
-                           HWY_ATTR { return hn::MulEven(hn::BitCast(d32, a), hn::BitCast(d32, b)); };
+  const auto product = [&](V64 a, std::uint32_t b) HWY_ATTR {
+    return hn::MulEven(hn::BitCast(d32, a), hn::BitCast(d32, hn::Set(d, b)));
+  };
   const auto units = [&](V64 even, V64 odd) HWY_ATTR {
     const V64 words = hn::Or(hn::And(even, hn::Set(d, 0xffffffffu)), hn::ShiftLeft<32>(odd));
-    const auto high = hn::BitCast(di, hn::ShiftRight<8>(hn::BitCast(d32, words)));
+    const auto high = hn::BitCast(DI(), hn::ShiftRight<8>(hn::BitCast(d32, words)));
     return hn::BitCast(d, hn::Mul(hn::ConvertTo(df, high), hn::Set(df, 0x1p-24f)));
   };
-  const V64 multiplier0 = hn::Set(d, 0xd2511f53u);
-  const V64 multiplier1 = hn::Set(d, 0xcd9e8d57u);
+  // Blocks 0, B/2, 1, B/2 + 1, …: of each 128 bits one block goes to the lower half of the units.
+  const V64 lane = hn::Iota(d, std::uint64_t{0});
+  const V64 place = hn::Add(hn::ShiftRight<1>(lane),
+                            hn::ShiftLeft<hwy::FloorLog2(kBlocks / 2)>(hn::And(lane, hn::Set(d, 1u))));
+  V64 c0[N], c1[N], c2[N], c3[N];
+  for (std::size_t k = 0; k < N; ++k) {
+    c0[k] = hn::Add(hn::Set(d, first + k * kBlocks), place);
+    c1[k] = hn::ShiftRight<32>(c0[k]);
+    c2[k] = c3[k] = hn::Zero(d);
+  }
+  auto key0 = static_cast<std::uint32_t>(seed);
+  auto key1 = static_cast<std::uint32_t>(seed >> 32);
+  for (int round = 0; round < 10; ++round) {
+    for (std::size_t k = 0; k < N; ++k) {
+      const V64 a = product(c0[k], 0xd2511f53u);
+      const V64 b = product(c2[k], 0xcd9e8d57u);
+      c0[k] = hn::Xor3(hn::ShiftRight<32>(b), c1[k], hn::Set(d, key0));
+      c2[k] = hn::Xor3(hn::ShiftRight<32>(a), c3[k], hn::Set(d, key1));
+      c1[k] = b;
+      c3[k] = a;
+    }
+    key0 += 0x9e3779b9;
+    key1 += 0xbb67ae85;
+  }
+  for (std::size_t k = 0; k < N; ++k, out += 4 * kBlocks) {
+    const V64 a = units(c0[k], c1[k]);
+    const V64 b = units(c2[k], c3[k]);
+    hn::StoreU(hn::BitCast(df, hn::InterleaveLower(d, a, b)), df, out);
+    hn::StoreU(hn::BitCast(df, hn::InterleaveUpper(d, a, b)), df, out + 2 * kBlocks);
+  }
+}
 
+void random_units(std::uint64_t seed, std::uint64_t first, std::size_t n, float* out) {
+  constexpr std::size_t kSide = 2;      ///< more do not fit the 16 registers of AVX2
   std::size_t i = (4 - first % 4) % 4;  // to the next block
   if (i > n) i = n;
   fill_units(seed, first, i, out);
-  for (; i + 4 * kBlocks <= n; i += 4 * kBlocks) {
-    const V64 block = hn::Add(hn::Set(d, (first + i) / 4), hn::Iota(d, std::uint64_t{0}));
-    V64 c0 = block;
-    V64 c1 = hn::ShiftRight<32>(block);
-    V64 c2 = hn::Zero(d);
-    V64 c3 = hn::Zero(d);
-    auto key0 = static_cast<std::uint32_t>(seed);
-    auto key1 = static_cast<std::uint32_t>(seed >> 32);
-    for (int round = 0; round < 10; ++round) {
-      const V64 a = product(c0, multiplier0);
-      const V64 b = product(c2, multiplier1);
-      c0 = hn::Xor(hn::Xor(hn::ShiftRight<32>(b), c1), hn::Set(d, key0));
-      c2 = hn::Xor(hn::Xor(hn::ShiftRight<32>(a), c3), hn::Set(d, key1));
-      c1 = b;
-      c3 = a;
-      key0 += 0x9e3779b9;
-      key1 += 0xbb67ae85;
-    }
-    HWY_ALIGN std::uint64_t pairs[2 * kBlocks];
-    hn::StoreInterleaved2(units(c0, c1), units(c2, c3), d, pairs);
-    __builtin_memcpy(out + i, pairs, sizeof pairs);
+  for (; i + 4 * kSide * kBlocks <= n; i += 4 * kSide * kBlocks) {
+    units_of_blocks<kSide>(seed, (first + i) / 4, out + i);
   }
+  for (; i + 4 * kBlocks <= n; i += 4 * kBlocks) units_of_blocks<1>(seed, (first + i) / 4, out + i);
   fill_units(seed, first + i, n - i, out + i);
 }
 

@@ -22,13 +22,13 @@ struct Extremes {
   float most;   ///< ≥ +0
 };
 
-/// Partial sums of `magnitude_sums`: enough for one vector of doubles of any instruction set.
-inline constexpr std::size_t kSumLanes = 8;
+/// Partial sums of `magnitude_sums`: enough for vectors of doubles whose additions do not wait for each
+/// other.
+inline constexpr std::size_t kSumLanes = 32;
 
 struct Loops {
-  /// Adds to sums[r · 8 + l] the magnitudes x[r · stride + i], i ≡ l mod 8, in increasing order. Several rows
-  /// at once: the additions of one wait for each other.
-  void (*magnitude_sums)(const float* x, std::size_t stride, std::size_t rows, std::size_t n, double* sums);
+  /// Adds to sums[l] the magnitudes x[i], i ≡ l mod 32, in increasing order.
+  void (*magnitude_sums)(const float* x, std::size_t n, double* sums);
   /// max|x|, 0 of nothing; NaN where an x is NaN.
   float (*max_magnitude)(const float* x, std::size_t n);
   Extremes (*extremes)(const float* x, std::size_t n);

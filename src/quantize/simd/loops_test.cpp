@@ -4,10 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "sterna/random.hpp"
@@ -58,22 +60,37 @@ constexpr std::array kGrids{
     CodeGrid{2.0f, -200, 55, 72},
 };
 
+void expect_same_sums(const Floats& x) {
+  testing::ExactBuffer<double> found(kSumLanes);
+  testing::ExactBuffer<double> expected(kSumLanes);
+  for (std::size_t i = 0; i < kSumLanes; ++i) found[i] = expected[i] = 0.1 * static_cast<double>(i);
+  loops().magnitude_sums(x.data(), x.size(), found.data());
+  scalar_loops().magnitude_sums(x.data(), x.size(), expected.data());
+  for (std::size_t i = 0; i < kSumLanes; ++i) {  // which NaN a sum of NaNs is, nobody promises
+    if (!std::isnan(expected[i])) {
+      ASSERT_EQ(found[i], expected[i]) << x.size();
+    }
+    ASSERT_EQ(std::isnan(found[i]), std::isnan(expected[i])) << x.size();
+  }
+}
+
 TEST(QuantLoops, MagnitudeSums) {
-  std::minstd_rand random(2);
-  for (std::size_t n = 0; n <= kLongest; ++n) {
-    const std::size_t rows = n % 7;
-    const std::size_t stride = n + n % 3;
-    const Floats x = floats(rows == 0 ? 0 : (rows - 1) * stride + n, random, n % 2 == 1);
-    testing::ExactBuffer<double> found(rows * kSumLanes);
-    testing::ExactBuffer<double> expected(rows * kSumLanes);
-    for (std::size_t i = 0; i < found.size(); ++i) found[i] = expected[i] = 0.1 * static_cast<double>(i);
-    loops().magnitude_sums(x.data(), stride, rows, n, found.data());
-    scalar_loops().magnitude_sums(x.data(), stride, rows, n, expected.data());
-    for (std::size_t i = 0; i < found.size(); ++i) {  // which NaN a sum of NaNs is, nobody promises
-      if (!std::isnan(expected[i])) {
-        ASSERT_EQ(found[i], expected[i]) << n;
+  at_every_length([](std::size_t, const Floats& x) { expect_same_sums(x); });
+}
+
+TEST(QuantLoops, MagnitudeSumsOfEveryExponent) {
+  std::minstd_rand random(5);
+  // Subnormal, all finite ones, and those whose sums are beyond every float.
+  constexpr std::pair<std::uint32_t, std::uint32_t> kExponents[] = {{0, 0}, {0, 254}, {250, 254}};
+  for (const auto& [least, most] : kExponents) {
+    for (std::size_t n = 0; n <= kLongest; ++n) {
+      Floats x(n);
+      for (float& v : x) {
+        const auto draw = static_cast<std::uint32_t>(random());
+        const auto exponent = least + static_cast<std::uint32_t>(random() % (most - least + 1));
+        v = std::bit_cast<float>((draw << 8 & 0x80000000) | (exponent << 23) | (draw & 0x7fffff));
       }
-      ASSERT_EQ(std::isnan(found[i]), std::isnan(expected[i])) << n;
+      expect_same_sums(x);
     }
   }
 }

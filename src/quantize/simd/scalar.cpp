@@ -5,14 +5,15 @@
 namespace sterna::quant {
 namespace {
 
-void magnitude_sums(const float* x, std::size_t stride, std::size_t rows, std::size_t n, double* sums) {
-  for (std::size_t r = 0; r < rows; ++r, x += stride, sums += kSumLanes) {
-    std::size_t i = 0;
-    for (; i + kSumLanes <= n; i += kSumLanes) {
-      for (std::size_t l = 0; l < kSumLanes; ++l) sums[l] += static_cast<double>(std::abs(x[i + l]));
+void magnitude_sums(const float* x, std::size_t n, double* sums) {
+  constexpr std::size_t kHeld = 8;  // sums at a time: more do not fit the registers, which takes longer
+  const std::size_t whole = n - n % kSumLanes;
+  for (std::size_t first = 0; first < kSumLanes; first += kHeld) {
+    for (std::size_t i = first; i < whole; i += kSumLanes) {
+      for (std::size_t l = 0; l < kHeld; ++l) sums[first + l] += static_cast<double>(std::abs(x[i + l]));
     }
-    for (std::size_t l = 0; i < n; ++i, ++l) sums[l] += static_cast<double>(std::abs(x[i]));
   }
+  for (std::size_t i = whole; i < n; ++i) sums[i - whole] += static_cast<double>(std::abs(x[i]));
 }
 
 float max_magnitude(const float* x, std::size_t n) {

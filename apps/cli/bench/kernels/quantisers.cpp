@@ -18,6 +18,8 @@ namespace {
 constexpr std::size_t kRows = 16;
 constexpr std::size_t kCols = 2560;
 constexpr std::size_t kWeights = kRows * kCols;
+/// Over the same weights in a call: one takes some microseconds, and handing it to the threads another.
+constexpr std::size_t kPasses = 16;
 constexpr std::size_t kSums = kRows * quant::kSumLanes;
 constexpr std::size_t kStride = 32;  ///< bytes of a group: I2_S, TQ2_0 and most of TQ1_0
 
@@ -69,7 +71,10 @@ constexpr std::array kOperations{
     Operation{"magnitude_sums", kFloat, kSums,
               [](const Set& k, Arrays& v) {
                 std::fill_n(v.to<double>(), kSums, 0.0);
-                k.quant.magnitude_sums(v.weights.data(), kCols, kRows, kCols, v.to<double>());
+                for (std::size_t r = 0; r < kRows; ++r) {
+                  k.quant.magnitude_sums(v.weights.data() + r * kCols, kCols,
+                                         v.to<double>() + r * quant::kSumLanes);
+                }
               }},
     Operation{
         "max_magnitude", kFloat, 1,
@@ -148,12 +153,14 @@ void copy(Arrays& arrays) {
   std::memcpy(arrays.out.data(), arrays.weights.data(), arrays.out.size());
 }
 
-/// What runs on the arrays of every thread.
+/// What runs on the arrays of every thread, pass after pass.
 template <class F>
 auto on_each_thread(std::vector<Arrays>& arrays, F run) {
   return [&arrays, run](ThreadPool& pool) {
     pool.parallel_for(pool.size(), 1, [&](std::size_t begin, std::size_t end, unsigned) {
-      for (std::size_t i = begin; i < end; ++i) run(arrays[i]);
+      for (std::size_t i = begin; i < end; ++i) {
+        for (std::size_t pass = 0; pass < kPasses; ++pass) run(arrays[i]);
+      }
     });
   };
 }
@@ -177,11 +184,11 @@ std::size_t check(const std::string& kernel, const Operation& operation, Arrays&
 
 void measure_operations(const KernelBenchOptions& options, Machine& machine, const Measure& measure) {
   std::vector<Arrays> arrays(machine.threads().back());
-  const std::string shape = fmt::format("{}x{}", kRows, kCols);
+  const std::string shape = fmt::format("{}x{}x{}", kPasses, kRows, kCols);
   std::vector<KernelCase> cases;
   cases.push_back({.kernel = std::string(kCopy),
                    .shape = shape,
-                   .cached_bytes = 2 * kFloat * kWeights,
+                   .cached_bytes = 2 * kFloat * kWeights * kPasses,
                    .each_thread = true,
                    .check =
                        [&arrays](ThreadPool&) {
@@ -197,7 +204,7 @@ void measure_operations(const KernelBenchOptions& options, Machine& machine, con
       cases.push_back(
           {.kernel = kernel,
            .shape = shape,
-           .cached_bytes = operation.bytes * kWeights,
+           .cached_bytes = operation.bytes * kWeights * kPasses,
            .copy = std::string(kCopy),
            .scalar = kind == kSimd ? fmt::format("{}-{}", operation.name, kScalar) : std::string(),
            .each_thread = true,
