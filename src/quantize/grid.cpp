@@ -6,10 +6,10 @@
 #include <array>
 #include <cmath>
 #include <cstring>
-#include <vector>
 
 #include "base/half.hpp"
 #include "packing/registry.hpp"
+#include "quantize/ternary.hpp"
 #include "sterna/error.hpp"
 
 namespace sterna {
@@ -33,10 +33,6 @@ float to_f16(float scale) {
                 {{"found", fmt::format("{}", scale)}});
   }
   return f16_to_f32(half);
-}
-
-float weight_of(std::span<const float> importance, std::size_t i) {
-  return importance.empty() ? 1.0f : importance[i];
 }
 
 /// Σ a·w·q and Σ a·q² for the codes nearest to w / scale.
@@ -106,25 +102,6 @@ float fit_among(const Grid& grid, std::span<const float> w, std::span<const floa
   return best;
 }
 
-/// Of the codes −1, 0, +1 the best k are those of the k largest magnitudes; their scale is the weighted mean
-/// of these, and the gain (Σ a|w|)² / Σ a. With weights of their own the order is still that of magnitudes:
-/// for any scale a weight is kept when |w| > scale / 2.
-float fit_ternary(std::span<const float> w, std::span<const float> importance) {
-  std::vector<std::pair<float, float>> sorted(w.size());
-  for (std::size_t i = 0; i < w.size(); ++i) sorted[i] = {std::abs(w[i]), weight_of(importance, i)};
-  std::ranges::sort(sorted, [](const auto& x, const auto& y) { return x.first > y.first; });
-  double sum = 0;
-  double weight = 0;
-  double best_gain = 0;
-  double best = 0;
-  for (const auto& [magnitude, a] : sorted) {
-    sum += static_cast<double>(a) * static_cast<double>(magnitude);
-    weight += static_cast<double>(a);
-    if (weight > 0 && sum * sum / weight > best_gain) best_gain = sum * sum / weight, best = sum / weight;
-  }
-  return static_cast<float>(best);
-}
-
 float absmean(std::span<const float> w) {
   double sum = 0;
   for (const float x : w) sum += static_cast<double>(std::abs(x));
@@ -189,7 +166,9 @@ int nearest_code(const Grid& grid, float w, float scale) noexcept {
 float fit_scale(const Grid& grid, ScaleRule rule, std::span<const float> w,
                 std::span<const float> importance) {
   if (grid.precision == Precision::Ternary) {
-    return to_f16(rule == ScaleRule::Extreme ? absmean(w) : fit_ternary(w, importance));
+    return to_f16(rule == ScaleRule::Extreme
+                      ? absmean(w)
+                      : choose_ternary(TernaryRule::WeightedLeastSquares, w, importance).scale);
   }
   if (rule == ScaleRule::LeastSquares) return to_f16(fit_among(grid, w, importance));
   const float extreme = extreme_of(w);
