@@ -94,7 +94,9 @@ class Converter {
                         .dtype = type,
                         .shape = {source.rows, source.cols},
                         .fill = [this, source, type, encoder](AtomicFile& out) {
-                          encoder ? write_encoded(source, *encoder, out) : write_head(source, type, out);
+                          if (!encoder) return write_head(source, type, out);
+                          encode_all(source, *encoder,
+                                     [&](std::uint64_t, std::uint64_t, Bytes bytes) { out.write(bytes); });
                         }});
   }
 
@@ -118,32 +120,17 @@ class Converter {
     }
   }
 
-  /// A matrix whose rows lie in the model's order, a few at a time.
-  void write_encoded(const LinearSource& source, const MatrixEncoder& encoder, AtomicFile& out) {
+  /// Calls place(first, rows, bytes) for the encoded rows of a matrix, in the model's order, a few at a time.
+  template <class Place>
+  void encode_all(const LinearSource& source, const MatrixEncoder& encoder, Place&& place) {
     const std::uint64_t row_bytes = *storage_bytes(encoder.dtype, 1, source.cols);
     std::vector<float> values(kRows * source.cols);
     std::vector<std::byte> packed(kRows * row_bytes);
     for (std::uint64_t at = 0; at < source.rows; at += kRows) {
       const std::uint64_t count = std::min(kRows, source.rows - at);
-      encode(source, encoder, at, count, values, MutableBytes(packed).first(count * row_bytes));
-      out.write(Bytes(packed).first(count * row_bytes));
-    }
-    unpopulate(source.weight->bytes);
-  }
-
-  /// The same, to be put in the order of the file.
-  void encode_in_file_order(const LinearSource& source, const LinearSource& file,
-                            const MatrixEncoder& encoder, std::vector<std::byte>& bytes) {
-    const std::uint64_t row_bytes = *storage_bytes(encoder.dtype, 1, source.cols);
-    std::vector<float> values(kRows * source.cols);
-    std::vector<std::byte> packed(kRows * row_bytes);
-    for (std::uint64_t at = 0; at < source.rows; at += kRows) {
-      const std::uint64_t count = std::min(kRows, source.rows - at);
-      encode(source, encoder, at, count, values, MutableBytes(packed).first(count * row_bytes));
-      for (std::uint64_t i = 0; i < count; ++i) {
-        std::memcpy(bytes.data() + stored_row(file, at + i) * row_bytes, packed.data() + i * row_bytes,
-                    row_bytes);
-      }
+      const auto bytes = MutableBytes(packed).first(count * row_bytes);
+      encode(source, encoder, at, count, values, bytes);
+      place(at, count, Bytes(bytes));
     }
     unpopulate(source.weight->bytes);
   }
@@ -196,8 +183,14 @@ class Converter {
     OutLinear& linear = linears_[index];
     if (!linear.bytes.empty()) return linear.bytes;
     if (linear.encoder) {
-      linear.bytes.resize(*storage_bytes(linear.type, linear.source.rows, linear.source.cols));
-      encode_in_file_order(linear.source, linear.file, *linear.encoder, linear.bytes);
+      const std::uint64_t stride = *storage_bytes(linear.type, 1, linear.source.cols);
+      linear.bytes.resize(linear.source.rows * stride);
+      encode_all(linear.source, *linear.encoder, [&](std::uint64_t first, std::uint64_t rows, Bytes bytes) {
+        for (std::uint64_t i = 0; i < rows; ++i) {
+          std::memcpy(linear.bytes.data() + stored_row(linear.file, first + i) * stride,
+                      bytes.data() + i * stride, stride);
+        }
+      });
       return linear.bytes;
     }
     const std::size_t count = std::min<std::size_t>(pool_.size(), linears_.size() - index);
