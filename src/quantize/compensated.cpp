@@ -170,12 +170,4 @@ OutputError output_error(std::span<const float> weights, std::span<const float> 
   return sum;
 }
 
-std::vector<float> values_of(const GridMatrix& matrix) {
-  std::vector<float> values(matrix.codes.size());
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    values[i] = static_cast<float>(matrix.codes[i]) * matrix.scales[i / matrix.group];
-  }
-  return values;
-}
-
 }  // namespace sterna

@@ -10,19 +10,6 @@
 
 namespace sterna {
 
-/// The codes [rows, cols] and scales [rows, cols / group] of a quantised matrix.
-struct GridMatrix {
-  std::uint64_t rows = 0;
-  std::uint64_t cols = 0;
-  std::uint32_t group = 0;
-  std::vector<std::int8_t> codes;
-  std::vector<float> scales;
-
-  float value(std::uint64_t row, std::uint64_t col) const {
-    return static_cast<float>(codes[row * cols + col]) * scales[(row * cols + col) / group];
-  }
-};
-
 /// What the inputs of a matrix let one rounding error make good for another: the upper triangular U with
 /// (G + λI)⁻¹ = UᵀU, G = mean x·xᵀ of the inputs. One for all matrices that share an input.
 class Compensation {
@@ -65,8 +52,5 @@ struct OutputError {
 /// Over inputs x with mean x·xᵀ = gram [cols, cols].
 OutputError output_error(std::span<const float> weights, std::span<const float> quantised, std::uint64_t rows,
                          std::uint64_t cols, std::span<const float> gram, ThreadPool& pool);
-
-/// ŵ [rows, cols] of a quantised matrix.
-std::vector<float> values_of(const GridMatrix& matrix);
 
 }  // namespace sterna

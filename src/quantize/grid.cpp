@@ -202,4 +202,12 @@ void encode_row(DType dtype, std::span<const std::int8_t> codes, std::span<const
   }
 }
 
+std::vector<float> values_of(const GridMatrix& matrix) {
+  std::vector<float> values(matrix.codes.size());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    values[i] = static_cast<float>(matrix.codes[i]) * matrix.scales[i / matrix.group];
+  }
+  return values;
+}
+
 }  // namespace sterna

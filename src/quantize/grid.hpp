@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "sterna/dtype.hpp"
 #include "sterna/precision.hpp"
@@ -49,5 +50,21 @@ void nearest_codes(const Grid& grid, std::span<const float> w, float scale, std:
 /// zeros has the scale 0 in ternary types, as their owners store it.
 void encode_row(DType dtype, std::span<const std::int8_t> codes, std::span<const float> scales,
                 std::byte* out);
+
+/// A quantised matrix: ŵ[r, c] = codes[r, c] · scales[r, c / group].
+struct GridMatrix {
+  std::uint64_t rows = 0;
+  std::uint64_t cols = 0;
+  std::uint32_t group = 0;         ///< divides cols
+  std::vector<std::int8_t> codes;  ///< [rows, cols]
+  std::vector<float> scales;       ///< [rows, cols / group]
+
+  float value(std::uint64_t row, std::uint64_t col) const {
+    return static_cast<float>(codes[row * cols + col]) * scales[(row * cols + col) / group];
+  }
+};
+
+/// ŵ [rows, cols].
+std::vector<float> values_of(const GridMatrix& matrix);
 
 }  // namespace sterna

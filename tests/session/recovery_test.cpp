@@ -84,8 +84,8 @@ FloatCheckpoint small_checkpoint() {
 
 /// Ternary weight networks (Li & Liu 2016): a weight is kept above 0.7 of its group's mean magnitude, the
 /// scale is that of least squares.
-QuantizedLinear ternary(const Tensor& weight, std::uint64_t group) {
-  QuantizedLinear linear{
+GridMatrix ternary(const Tensor& weight, std::uint32_t group) {
+  GridMatrix linear{
       static_cast<std::uint64_t>(weight.size(0)), static_cast<std::uint64_t>(weight.size(1)), group, {}, {}};
   const float* at = weight.data<float>();
   for (std::uint64_t g = 0; g < linear.rows * linear.cols / group; ++g, at += group) {
@@ -102,7 +102,7 @@ QuantizedLinear ternary(const Tensor& weight, std::uint64_t group) {
   return linear;
 }
 
-std::vector<QuantizedBlock> ternary_blocks(const Model& model, std::uint64_t group) {
+std::vector<QuantizedBlock> ternary_blocks(const Model& model, std::uint32_t group) {
   std::vector<QuantizedBlock> blocks;
   for (const Layer& layer : model.impl().weights.layers) {
     const BlockWeights<float> weights = float_block(layer);
@@ -112,7 +112,7 @@ std::vector<QuantizedBlock> ternary_blocks(const Model& model, std::uint64_t gro
   return blocks;
 }
 
-Tensor dequantized(const QuantizedLinear& linear, const std::vector<float>& scales) {
+Tensor dequantized(const GridMatrix& linear, const std::vector<float>& scales) {
   const Tensor weight = Tensor::empty(
       {static_cast<std::int64_t>(linear.rows), static_cast<std::int64_t>(linear.cols)}, DType::F32);
   for (std::size_t i = 0; i < linear.codes.size(); ++i)

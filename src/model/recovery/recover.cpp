@@ -37,7 +37,7 @@ void check(const Model& model, std::span<const QuantizedBlock> blocks,
         throw Error(ErrorCategory::Unsupported, "recovery needs a float model to learn from",
                     {{"block", std::to_string(n)}, {"found", std::string(name(matrix.dtype))}});
       }
-      const QuantizedLinear& linear = blocks[n][i];
+      const GridMatrix& linear = blocks[n][i];
       if (linear.codes.empty()) continue;
       if (linear.rows != matrix.rows || linear.cols != matrix.cols || linear.group == 0 ||
           linear.cols % linear.group != 0 || linear.codes.size() != linear.rows * linear.cols ||
@@ -73,11 +73,11 @@ Tensor float_matrix(const Matrix& matrix) {
 
 /// Calls visit(index of the scale, first code, one behind the last) for every group.
 template <class Visit>
-void for_each_group(const QuantizedLinear& linear, Visit&& visit) {
+void for_each_group(const GridMatrix& linear, Visit&& visit) {
   for (std::size_t i = 0; i < linear.scales.size(); ++i) visit(i, i * linear.group, (i + 1) * linear.group);
 }
 
-void dequantize(const QuantizedLinear& linear, std::span<const float> scales, const Tensor& weight) {
+void dequantize(const GridMatrix& linear, std::span<const float> scales, const Tensor& weight) {
   float* out = weight.mutable_data<float>();
   for_each_group(linear, [&](std::size_t g, std::size_t begin, std::size_t end) {
     for (std::size_t i = begin; i < end; ++i) out[i] = scales[g] * static_cast<float>(linear.codes[i]);
@@ -206,7 +206,7 @@ class Student {
 
   /// ŵ = code · s₀ · m: ∂L/∂m = s₀ · Σ code · ∂L/∂ŵ over the group.
   void move_scales(std::size_t i, const Tensor& gradient, double rate) {
-    const QuantizedLinear& linear = codes_[i];
+    const GridMatrix& linear = codes_[i];
     if (linear.codes.empty()) return;
     const float* d = gradient.data<float>();
     std::vector<float> factors(linear.scales.size()), gradients(linear.scales.size());

@@ -9,21 +9,15 @@
 
 #include "model/recovery/block.hpp"
 #include "model/weights.hpp"
+#include "quantize/grid.hpp"
 #include "sterna/log.hpp"
 #include "sterna/model.hpp"
 
 namespace sterna {
 
-/// ŵ[r, c] = codes[r, c] · scales[r, c / group], rows in the model's order (model/checkpoint.hpp).
-struct QuantizedLinear {
-  std::uint64_t rows = 0;
-  std::uint64_t cols = 0;
-  std::uint64_t group = 0;  ///< divides cols
-  std::vector<std::int8_t> codes;
-  std::vector<float> scales;  ///< [rows, cols / group]
-};
-/// By BlockLinear; one without codes stays as the model has it.
-using QuantizedBlock = std::array<QuantizedLinear, kBlockLinears>;
+/// By BlockLinear, rows in the model's order (model/checkpoint.hpp); one without codes stays as the model has
+/// it.
+using QuantizedBlock = std::array<GridMatrix, kBlockLinears>;
 
 struct RecoveryOptions {
   std::uint32_t steps = 60;     ///< of each block

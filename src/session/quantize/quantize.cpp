@@ -243,13 +243,11 @@ class Pipeline {
     }
     std::size_t at = candidates_.size() - kBlockLinears * blocks.size();  // after embedding and head
     for (QuantizedBlock& block : blocks) {
-      for (QuantizedLinear& linear : block) {
+      for (GridMatrix& linear : block) {
         const LinearSource& source = candidates_[at].source;
         const Precision chosen = report_.matrices[at].chosen;
         ++at;
-        if (!grid_of(chosen)) continue;
-        GridMatrix matrix = store.round(source, chosen);
-        linear = {matrix.rows, matrix.cols, matrix.group, std::move(matrix.codes), std::move(matrix.scales)};
+        if (grid_of(chosen)) linear = store.round(source, chosen);
       }
     }
     nll_unrecovered_ = unrecovered_nll(store);
@@ -260,10 +258,10 @@ class Pipeline {
     at = candidates_.size() - kBlockLinears * blocks.size();
     for (std::size_t n = 0; n < blocks.size(); ++n) {
       for (std::size_t i = 0; i < kBlockLinears; ++i, ++at) {
-        QuantizedLinear& linear = blocks[n][i];
+        GridMatrix& linear = blocks[n][i];
         if (linear.codes.empty()) continue;
-        recovered_[at] = {linear.rows, linear.cols, static_cast<std::uint32_t>(linear.group),
-                          std::move(linear.codes), recovered[n].scales[i]};
+        linear.scales = recovered[n].scales[i];
+        recovered_[at] = std::move(linear);
       }
       const auto keep = [&](WeightId id, const std::vector<float>& norm) {
         if (!norm.empty())
