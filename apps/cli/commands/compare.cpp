@@ -24,8 +24,7 @@ struct Args {
   std::string a, b;
   ModelArgs model;  ///< but for the path
   SessionArgs session;
-  std::string file;
-  std::uint32_t window = 512;
+  PredictArgs text;
   std::size_t positions = 10;
   bool json = false;
 };
@@ -82,8 +81,8 @@ Json json_of(const Args& args, const Model& a, const Model& b, const Comparison&
   }
   return {{"a", json_of(args.a, a, c.a)},
           {"b", json_of(args.b, b, c.b)},
-          {"file", args.file},
-          {"window", args.window},
+          {"file", args.text.file},
+          {"window", args.text.window},
           {"tokens", c.a.tokens},
           {"windows", c.a.windows},
           {"perplexity_percent", percent(c)},
@@ -139,10 +138,10 @@ std::string text_of(const Args& args, const Model& a, const Model& b, const Comp
 }
 
 int run(const Args& args) {
-  const std::string text = read_text(args.file);
+  const std::string text = read_text(args.text.file);
   const auto a = load(args, args.a), b = load(args, args.b);
   CompareOptions options;
-  options.window = args.window;
+  options.window = args.text.window;
   options.positions = args.positions;
   options.session = session_options(args.session, args.model);
   Comparison comparison;
@@ -170,12 +169,7 @@ Action setup_compare(CLI::App& app) {
   app.add_option("B", args->b, "The model to be compared, with the same vocabulary")
       ->option_text(" ")
       ->required();
-  app.add_option("-f,--file", args->file, "Text to predict; - reads standard input")
-      ->option_text("FILE")
-      ->required();
-  app.add_option("--window", args->window, "Tokens predicted together, BOS included (512)")
-      ->option_text("N")
-      ->check(CLI::Range(2u, 1u << 20));
+  add_predict_options(app, args->text);
   app.add_option("--positions", args->positions,
                  "Tokens to show of those that the models differ most in (10)")
       ->option_text("N")

@@ -19,39 +19,38 @@ namespace {
 struct Args {
   ModelArgs model;
   SessionArgs session;
-  std::string file;
-  std::uint32_t window = 512;
+  PredictArgs text;
   bool json = false;
 };
 
 int measure(const Args& args) {
-  const std::string text = read_text(args.file);
+  const std::string text = read_text(args.text.file);
   const auto model = load_model(args.model);
   const auto begin = std::chrono::steady_clock::now();
   PerplexityResult result;
   {
     const InterruptGuard guard;
     ProgressBar bar;
-    result = perplexity(model, text, args.window, session_options(args.session, args.model),
+    result = perplexity(model, text, args.text.window, session_options(args.session, args.model),
                         bar.callback("measuring"));
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   const double rate = static_cast<double>(result.tokens) / seconds;
   if (args.json) {
     write_json({{"model", model_path(args.model)},
-                {"file", args.file},
+                {"file", args.text.file},
                 {"perplexity", result.perplexity},
                 {"mean_nll", result.mean_nll},
                 {"tokens", result.tokens},
                 {"windows", result.windows},
-                {"window", args.window},
+                {"window", args.text.window},
                 {"seconds", seconds},
                 {"tokens_per_second", rate}});
   } else {
     write_out(fmt::format("perplexity {:.4f}\n", result.perplexity));
     write_note(fmt::format(
         "mean negative log-likelihood {:.6f} of {} tokens in {} windows of {}; {} at {} tokens/s\n",
-        result.mean_nll, result.tokens, result.windows, args.window, format_seconds(seconds),
+        result.mean_nll, result.tokens, result.windows, args.text.window, format_seconds(seconds),
         format_rate(rate)));
   }
   return kSuccess;
@@ -61,12 +60,7 @@ int measure(const Args& args) {
 
 Action setup_perplexity(CLI::App& app) {
   auto args = std::make_shared<Args>();
-  app.add_option("-f,--file", args->file, "Text to predict; - reads standard input")
-      ->option_text("FILE")
-      ->required();
-  app.add_option("--window", args->window, "Tokens predicted together, BOS included (512)")
-      ->option_text("N")
-      ->check(CLI::Range(2u, 1u << 20));
+  add_predict_options(app, args->text);
   add_json_flag(app, args->json);
   add_model_options(app, args->model);
   add_session_options(app, args->session, ContextOption::Leave);

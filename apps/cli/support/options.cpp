@@ -149,6 +149,15 @@ SessionOptions session_options(const SessionArgs& args, const ModelArgs& model) 
   return options;
 }
 
+void add_predict_options(CLI::App& app, PredictArgs& args) {
+  app.add_option("-f,--file", args.file, "Text to predict; - reads standard input")
+      ->option_text("FILE")
+      ->required();
+  app.add_option("--window", args.window, "Tokens predicted together, BOS included (512)")
+      ->option_text("N")
+      ->check(CLI::Range(2u, 1u << 20));
+}
+
 std::shared_ptr<const Tokenizer> load_tokenizer(const std::string& path) {
   if (!is_gguf(path)) return Tokenizer::load(path);
   ModelArgs args;

@@ -67,6 +67,14 @@ enum class ContextOption : bool { Include, Leave };
 void add_session_options(CLI::App& app, SessionArgs& args, ContextOption context = ContextOption::Include);
 SessionOptions session_options(const SessionArgs& args, const ModelArgs& model);
 
+/// A text that models predict, in windows.
+struct PredictArgs {
+  std::string file;
+  std::uint32_t window = 512;
+};
+/// -f and --window
+void add_predict_options(CLI::App& app, PredictArgs& args);
+
 /// A tokenizer from whatever holds one: a GGUF file, a model folder, tokenizer.json, tokenizer.model.
 std::shared_ptr<const Tokenizer> load_tokenizer(const std::string& path);
 
