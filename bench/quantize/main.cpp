@@ -72,22 +72,25 @@ int compare(int argc, char** argv) {
   MatrixStore store({.rounding = WeightRounding::Compensated, .calibration = &calibration}, pool);
   const Tokenizer& tokenizer = *trial.model()->tokenizer();
   const LogitJudge judge(
-      trial.model(), even_windows(tokenizer, calibration_text, kWindow, QuantizeOptions{}.sensitivity_tokens),
-      threads);
-  const LogitJudge heldout(trial.model(), even_windows(tokenizer, heldout_text, kWindow, tokens), threads);
+      *trial.model(),
+      even_windows(tokenizer, calibration_text, kWindow, QuantizeOptions{}.sensitivity_tokens), pool);
+  const LogitJudge heldout(*trial.model(), even_windows(tokenizer, heldout_text, kWindow, tokens), pool);
 
   const Checkpoint& checkpoint = trial.model()->impl().checkpoint;
   std::vector<OpenMatrix> candidates{
-      {embedding_source(checkpoint), {Precision::Int4, Precision::Int8, Precision::F16}}};
+      {embedding_source(checkpoint), 0, {Precision::Int4, Precision::Int8, Precision::F16}}};
   if (!checkpoint.config.tied_embeddings)
-    candidates.push_back({checkpoint.head, {Precision::Int4, Precision::Int8, Precision::F16}});
-  for (const LayerSource& layer : checkpoint.layers) {
-    for_each_linear(layer, [&](const LinearSource& source) {
+    candidates.push_back(
+        {checkpoint.head, checkpoint.layers.size(), {Precision::Int4, Precision::Int8, Precision::F16}});
+  for (std::size_t n = 0; n < checkpoint.layers.size(); ++n) {
+    for_each_linear(checkpoint.layers[n], [&](const LinearSource& source) {
       candidates.push_back(
-          {source, {Precision::Ternary, Precision::Int2, Precision::Int4, Precision::Int8, Precision::F16}});
+          {source,
+           n,
+           {Precision::Ternary, Precision::Int2, Precision::Int4, Precision::Int8, Precision::F16}});
     });
   }
-  const auto measured = measure_sensitivities(candidates, store, trial, judge, {.threads = threads});
+  const auto measured = measure_sensitivities(candidates, store, trial, judge, {});
   const QuantizeOptions options;
   Mixture chosen(candidates, measured, store, trial, judge, options);
   Mixture on_heldout(candidates, measured, store, trial, heldout, options);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "backend/row_pieces.hpp"
 #include "base/checked.hpp"
@@ -22,13 +21,6 @@ std::size_t many_tokens_rows(const Dispatch& dispatch) {
     if (kernel) most = std::max(most, kernel->rows_at_a_time);
   }
   return most;
-}
-
-/// Asks for a row that lies apart from those before it, while these are computed.
-void prefetch_row(const Matrix& matrix, std::size_t row) {
-  constexpr std::size_t kLine = 64;
-  for (std::size_t at = 0; at < matrix.stride; at += kLine)
-    __builtin_prefetch(matrix.data + row * matrix.stride + at);
 }
 
 /// The columns of the widest matrix whose kernel takes activations in 16 bits, or 0.
@@ -107,93 +99,67 @@ Forward::Forward(const ModelConfig& config, const Weights& weights, const Dispat
 
 bool Forward::run(std::span<const std::int32_t> tokens, std::uint32_t position,
                   const std::atomic<bool>& cancelled) {
-  tokens_ = tokens.size();
-  kernels_ = &dispatch_.of(tokens_);
-  embed(tokens);
+  start(tokens.size());
+  embed(tokens, x_);
+  if (!go_through(0, weights_.layers.size(), position, cancelled)) return false;
+  normalise_final();
+  return true;
+}
+
+bool Forward::run_blocks(std::size_t first, std::size_t last, std::span<float> stream, std::uint32_t position,
+                         const std::atomic<bool>& cancelled) {
+  start(stream.size() / config_.hidden);
+  std::ranges::copy(stream, x_.begin());
+  if (!go_through(first, last, position, cancelled)) return false;
+  std::ranges::copy(x_.first(stream.size()), stream.begin());
+  return true;
+}
+
+bool Forward::run_from(std::size_t first, std::span<const float> stream, std::uint32_t position,
+                       const std::atomic<bool>& cancelled) {
+  start(stream.size() / config_.hidden);
+  std::ranges::copy(stream, x_.begin());
+  if (!go_through(first, weights_.layers.size(), position, cancelled)) return false;
+  normalise_final();
+  return true;
+}
+
+void Forward::start(std::size_t tokens) {
+  tokens_ = tokens;
+  kernels_ = &dispatch_.of(tokens);
+}
+
+/// Blocks [first, last) on the stream in x_.
+bool Forward::go_through(std::size_t first, std::size_t last, std::uint32_t position,
+                         const std::atomic<bool>& cancelled) {
   for (std::size_t t = 0; t < tokens_; ++t) {
     const auto at = static_cast<std::uint32_t>(position + t);
     rope_.at(at, cosines_.data() + t * rope_.size(), sines_.data() + t * rope_.size());
   }
-  for (std::size_t n = 0; n < weights_.layers.size(); ++n) {
+  for (std::size_t n = first; n < last; ++n) {
     if (cancelled.load(std::memory_order_relaxed)) return false;
     attention_block(weights_.layers[n], n, position);
     ffn_block(weights_.layers[n]);
   }
+  return true;
+}
+
+void Forward::normalise_final() {
   for_each_token([&](std::size_t t, unsigned) {
     kernels_->floats.rms_norm(x_.data() + t * config_.hidden, weights_.output_norm.data(), config_.norm_eps,
                               config_.hidden, final_.data() + t * config_.hidden);
   });
-  return true;
 }
 
 std::span<const float> Forward::hidden(std::size_t index) const noexcept {
   return final_.subspan(index * config_.hidden, config_.hidden);
 }
 
-void Forward::logits(std::size_t first, std::size_t count, float* out) {
-  feed_head(first, count);
-  deal_rows(weights_.head.matrix.rows, count,
-            [&](std::size_t begin, std::size_t end, unsigned) { head_rows(first, count, begin, end, out); });
-}
-
-void Forward::logits(std::size_t index, const NeededLogits& needed, float* out) {
-  const Matrix& head = weights_.head.matrix;
-  feed_head(index, 1);
-  const std::int16_t* codes = takes_codes16(head.dtype) ? codes16_.data() : nullptr;
-  if (!screen_ || !screen_->start(needed, hidden(index).data(), codes, code16_scales_[0])) {
-    return logits(index, 1, out);
-  }
-  deal_rows(head.rows, 1, [&](std::size_t begin, std::size_t end, unsigned) { screen_->bound(begin, end); });
-  std::fill_n(out, head.rows, -std::numeric_limits<float>::infinity());
-  const auto compute = [&](std::span<const std::int32_t> ids) {
-    if (ids.empty()) return;
-    deal_rows(ids.size(), 1, [&](std::size_t begin, std::size_t end, unsigned) {
-      for (std::size_t i = begin, next = begin; i < end; i = next) {  // neighbours together
-        const auto row = static_cast<std::size_t>(ids[i]);
-        while (next < end && static_cast<std::size_t>(ids[next]) == row + (next - i)) ++next;
-        if (next < end) prefetch_row(head, static_cast<std::size_t>(ids[next]));
-        head_rows(index, 1, row, row + (next - i), out);
-      }
-    });
-  };
-  compute(screen_->best());
-  compute(screen_->rest(out));
-}
-
-void Forward::feed_head(std::size_t first, std::size_t count) {
-  const Matrix& head = weights_.head.matrix;
-  if (!takes_codes16(head.dtype)) return;
-  for (std::size_t t = 0; t < count; ++t) quantise16(hidden(first + t).data(), t, head.cols);
-}
-
-/// Rows [begin, end) of the logits of tokens [first, first + count).
-void Forward::head_rows(std::size_t first, std::size_t count, std::size_t begin, std::size_t end,
-                        float* out) {
-  const Matrix& head = weights_.head.matrix;
-  dense_kernel(dispatch_.of(count).floats, head.dtype)({.weights = head.data,
-                                                        .weight_stride = head.stride,
-                                                        .cols = head.cols,
-                                                        .x = final_.data() + first * config_.hidden,
-                                                        .x_stride = config_.hidden,
-                                                        .tokens = count,
-                                                        .row_begin = begin,
-                                                        .row_end = end,
-                                                        .out = out,
-                                                        .out_stride = head.rows,
-                                                        .codes = codes16_.data(),
-                                                        .codes_stride = head.cols,
-                                                        .code_scales = code16_scales_.data()});
-  if (weights_.head.bias.empty()) return;
-  for (std::size_t t = 0; t < count; ++t) {
-    kernels_->floats.add(out + t * head.rows + begin, weights_.head.bias.data() + begin, end - begin);
-  }
-}
-
-void Forward::embed(std::span<const std::int32_t> tokens) {
+void Forward::embed(std::span<const std::int32_t> tokens, std::span<float> stream) const {
   const Matrix& embedding = weights_.embedding;
   for (std::size_t t = 0; t < tokens.size(); ++t) {
     dequantize_row(embedding.dtype, embedding.data + static_cast<std::size_t>(tokens[t]) * embedding.stride,
-                   embedding.cols, x_.data() + t * config_.hidden);
+                   embedding.cols, stream.data() + t * config_.hidden);
   }
 }
 

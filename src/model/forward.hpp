@@ -46,6 +46,19 @@ class Forward {
   /// `position` is intact.
   bool run(std::span<const std::int32_t> tokens, std::uint32_t position, const std::atomic<bool>& cancelled);
 
+  /// What run() is made of, for a caller that keeps the residual stream [tokens, hidden] before some block:
+  /// blocks before it need not be run again, with the same bits. Tokens and positions as in run(); earlier
+  /// positions must be in the cache for the blocks that run, and for no others.
+  ///
+  /// The stream before block 0.
+  void embed(std::span<const std::int32_t> tokens, std::span<float> stream) const;
+  /// Takes a stream through blocks [first, last), in place. Cancelled as run(); the stream is then as it was.
+  bool run_blocks(std::size_t first, std::size_t last, std::span<float> stream, std::uint32_t position,
+                  const std::atomic<bool>& cancelled);
+  /// Runs from block `first` to the end; from as many blocks as there are: the final norm alone.
+  bool run_from(std::size_t first, std::span<const float> stream, std::uint32_t position,
+                const std::atomic<bool>& cancelled);
+
   /// Of the layers of all runs from now on, on the calling thread; not of the head. An empty one ends it.
   void observe(InputObserver observer) { observer_ = std::move(observer); }
 
@@ -82,7 +95,10 @@ class Forward {
     std::size_t out_stride;  ///< elements
   };
 
-  void embed(std::span<const std::int32_t> tokens);
+  void start(std::size_t tokens);
+  bool go_through(std::size_t first, std::size_t last, std::uint32_t position,
+                  const std::atomic<bool>& cancelled);
+  void normalise_final();
   void attention_block(const Layer& layer, std::size_t index, std::uint32_t position);
   void ffn_block(const Layer& layer);
   void append_keys_and_values(std::size_t layer, std::uint32_t position);

@@ -15,13 +15,6 @@ double total(const std::array<double, kSums>& s) {
   return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
 }
 
-/// ln Σ exp(x).
-double log_sum_exp(std::span<const float> logits, float most) {
-  double sum = 0;
-  for (const float x : logits) sum += std::exp(static_cast<double>(x) - static_cast<double>(most));
-  return static_cast<double>(most) + std::log(sum);
-}
-
 }  // namespace
 
 void ErrorSums::add(std::span<const float> reference, std::span<const float> found) noexcept {
@@ -58,23 +51,33 @@ double ErrorSums::relative() const noexcept {
   return error_ / reference_;
 }
 
+LogitSummary summarise(std::span<const float> logits) noexcept {
+  const auto top = std::ranges::max_element(logits);
+  const double most = static_cast<double>(*top);
+  double sum = 0;
+  for (const float x : logits) sum += std::exp(static_cast<double>(x) - most);
+  return {most + std::log(sum), static_cast<TokenId>(top - logits.begin())};
+}
+
 LogitError compare_logits(std::span<const float> reference, std::span<const float> found,
                           TokenId target) noexcept {
-  const auto top_p = std::ranges::max_element(reference);
-  const auto top_q = std::ranges::max_element(found);
-  const double sum_p = log_sum_exp(reference, *top_p);
-  const double sum_q = log_sum_exp(found, *top_q);
+  return compare_logits(reference, summarise(reference), found, target);
+}
+
+LogitError compare_logits(std::span<const float> reference, const LogitSummary& p,
+                          std::span<const float> found, TokenId target) noexcept {
+  const LogitSummary q = summarise(found);
   double kl = 0;
   for (std::size_t i = 0; i < reference.size(); ++i) {
-    const double log_p = static_cast<double>(reference[i]) - sum_p;
-    const double log_q = static_cast<double>(found[i]) - sum_q;
-    const double p = std::exp(log_p);
-    if (p != 0) kl += p * (log_p - log_q);  // lim p → 0 of p·ln p is 0
+    const double log_p = static_cast<double>(reference[i]) - p.log_sum;
+    const double log_q = static_cast<double>(found[i]) - q.log_sum;
+    const double share = std::exp(log_p);
+    if (share != 0) kl += share * (log_p - log_q);  // lim p → 0 of p·ln p is 0
   }
   const auto t = static_cast<std::size_t>(target);
-  return {sum_p - static_cast<double>(reference[t]), sum_q - static_cast<double>(found[t]),
+  return {p.log_sum - static_cast<double>(reference[t]), q.log_sum - static_cast<double>(found[t]),
           kl < 0 ? 0 : kl,  // rounding alone
-          static_cast<TokenId>(top_p - reference.begin()), static_cast<TokenId>(top_q - found.begin())};
+          p.top, q.top};
 }
 
 void LogitSums::add(const LogitError& error) noexcept {

@@ -44,10 +44,20 @@ struct LogitError {
   TokenId found_top;
 };
 
+/// What of one side's logits does not depend on the other's.
+struct LogitSummary {
+  double log_sum;  ///< ln Σ exp(logits)
+  TokenId top;     ///< the greatest, the first of equals
+};
+LogitSummary summarise(std::span<const float> logits) noexcept;
+
 /// p = softmax(reference), q = softmax(found), in double with the greatest logit taken off first. Both have
 /// one logit for each token, at least one; `target` is one of them. Where q is 0 and p is not, KL is +∞.
 LogitError compare_logits(std::span<const float> reference, std::span<const float> found,
                           TokenId target) noexcept;
+/// With what is known of the reference.
+LogitError compare_logits(std::span<const float> reference, const LogitSummary& p,
+                          std::span<const float> found, TokenId target) noexcept;
 
 /// Their means over a text.
 struct LogitSums {

@@ -33,6 +33,15 @@ std::vector<TokenId> tokens_of_pieces(const Tokenizer& tokenizer, std::string_vi
   return tokens;
 }
 
+void check_in_vocabulary(std::span<const TokenId> ids, std::uint32_t vocab) {
+  for (const TokenId id : ids) {
+    if (id < 0 || static_cast<std::uint32_t>(id) >= vocab) {
+      throw Error(ErrorCategory::Mismatch, "the tokenizer has tokens outside the model's vocabulary",
+                  {{"found", std::to_string(id)}, {"expected", "0 to " + std::to_string(vocab - 1)}});
+    }
+  }
+}
+
 void TextWindows::copy(std::size_t index, TokenId* out) const {
   *out = bos;
   std::copy_n(tokens.begin() + static_cast<std::ptrdiff_t>(index * step), step, out + 1);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -12,6 +13,9 @@ namespace sterna {
 /// The text is cut into pieces at two blank lines, each is stripped, gets two newlines and is tokenised
 /// without specials; all are concatenated (docs/formats.md).
 std::vector<TokenId> tokens_of_pieces(const Tokenizer& tokenizer, std::string_view text);
+
+/// Throws Mismatch for an id that the model has no row for.
+void check_in_vocabulary(std::span<const TokenId> ids, std::uint32_t vocab);
 
 /// Such tokens cut into windows of BOS and `window` − 1 tokens; the rest is dropped.
 struct TextWindows {

@@ -2,12 +2,9 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <fstream>
-#include <nlohmann/json.hpp>
 #include <numeric>
 
 #include "base/half.hpp"
-#include "format/safetensors/safetensors.hpp"
 #include "model/model_impl.hpp"
 #include "model/recovery/recover.hpp"
 #include "platform/mapped_file.hpp"
@@ -15,72 +12,17 @@
 #include "sterna/error.hpp"
 #include "sterna/random.hpp"
 #include "sterna/session.hpp"
+#include "support/float_checkpoint.hpp"
 #include "support/paths.hpp"
 #include "tensor/dequantize.hpp"
 
 namespace sterna {
 namespace {
 
-constexpr const char* kLinears[] = {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj",
-                                    "self_attn.o_proj", "mlp.gate_proj",    "mlp.up_proj",
-                                    "mlp.down_proj"};
-
-std::string layer_name(std::size_t layer, const std::string& part) {
-  return "model.layers." + std::to_string(layer) + "." + part + ".weight";
-}
-
-/// Tensors of a checkpoint in float32, and its configuration.
-struct FloatCheckpoint {
-  nlohmann::json config;
-  std::map<std::string, Tensor> tensors;
-
-  void write(const std::filesystem::path& folder) const {
-    std::filesystem::create_directories(folder);
-    std::ofstream(folder / "config.json") << config;
-    std::vector<safetensors::OutTensor> out;
-    for (const auto& [name, tensor] : tensors) {
-      out.push_back(
-          {name,
-           DType::F32,
-           {tensor.shape().begin(), tensor.shape().end()},
-           std::as_bytes(std::span(tensor.data<float>(), static_cast<std::size_t>(tensor.size())))});
-    }
-    safetensors::write(folder / "model.safetensors", out);
-  }
-};
-
-FloatCheckpoint small_checkpoint() {
-  FloatCheckpoint checkpoint;
-  checkpoint.config = {{"model_type", "llama"},
-                       {"architectures", {"LlamaForCausalLM"}},
-                       {"hidden_act", "silu"},
-                       {"hidden_size", 32},
-                       {"intermediate_size", 48},
-                       {"num_attention_heads", 4},
-                       {"num_key_value_heads", 2},
-                       {"num_hidden_layers", 2},
-                       {"head_dim", 16},
-                       {"vocab_size", 64},
-                       {"max_position_embeddings", 64},
-                       {"rms_norm_eps", 1e-5},
-                       {"rope_theta", 10000.0},
-                       {"tie_word_embeddings", true}};
-  Random random(11);
-  const auto matrix = [&](std::int64_t rows, std::int64_t cols) {
-    return random.normal({rows, cols}, 0, 1 / std::sqrt(static_cast<double>(cols)));
-  };
-  checkpoint.tensors["model.embed_tokens.weight"] = random.normal({64, 32});
-  checkpoint.tensors["model.norm.weight"] = Tensor::ones({32}, DType::F32);
-  const std::pair<std::int64_t, std::int64_t> shapes[] = {{64, 32}, {32, 32}, {32, 32}, {32, 64},
-                                                          {48, 32}, {48, 32}, {32, 48}};
-  for (std::size_t layer = 0; layer < 2; ++layer) {
-    for (const char* norm : {"input_layernorm", "post_attention_layernorm"})
-      checkpoint.tensors[layer_name(layer, norm)] = random.normal({32}, 1, 0.1);
-    for (std::size_t i = 0; i < kBlockLinears; ++i)
-      checkpoint.tensors[layer_name(layer, kLinears[i])] = matrix(shapes[i].first, shapes[i].second);
-  }
-  return checkpoint;
-}
+using testing::FloatCheckpoint;
+using testing::kLinears;
+using testing::layer_name;
+using testing::small_checkpoint;
 
 /// Ternary weight networks (Li & Liu 2016): a weight is kept above 0.7 of its group's mean magnitude, the
 /// scale is that of least squares.

@@ -15,15 +15,6 @@
 namespace sterna {
 namespace {
 
-void check_ids(const TextWindows& text, std::uint32_t vocab) {
-  for (const TokenId id : text.tokens) {
-    if (id < 0 || static_cast<std::uint32_t>(id) >= vocab) {
-      throw Error(ErrorCategory::Mismatch, "the tokenizer has tokens outside the model's vocabulary",
-                  {{"found", std::to_string(id)}, {"expected", "0 to " + std::to_string(vocab - 1)}});
-    }
-  }
-}
-
 /// What the statistics depend on besides the model.
 std::string fingerprint(const TextWindows& text, const std::vector<std::size_t>& windows, bool gram) {
   Fnv1a hash;
@@ -42,7 +33,7 @@ Calibration calibrate(const std::shared_ptr<const Model>& model, std::string_vie
                       const CalibrationOptions& options) {
   if (options.batch == 0) throw Error(ErrorCategory::InvalidArgument, "the batch must be positive");
   const TextWindows windows = windows_of(*model->tokenizer(), text, options.window, "calibration");
-  check_ids(windows, model->config().vocab);
+  check_in_vocabulary(windows.tokens, model->config().vocab);
   const std::vector<std::size_t> chosen = choose_windows(windows, options);
   const std::string work = fingerprint(windows, chosen, options.gram);
   ModelInputs inputs = inputs_of(*model, options.gram);

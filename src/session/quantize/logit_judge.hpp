@@ -2,10 +2,13 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
+#include <string_view>
 #include <vector>
 
-#include "sterna/session.hpp"
+#include "platform/thread_pool.hpp"
+#include "quantize/metrics.hpp"
+#include "session/residual_stream.hpp"
+#include "sterna/model.hpp"
 
 namespace sterna {
 
@@ -24,23 +27,31 @@ struct Judgement {
 /// Keeps the reference's logits after every token of the windows.
 class LogitJudge {
  public:
-  /// Throws Limit when these take more than 1 GB (tokens × vocabulary × 4 bytes).
-  LogitJudge(const std::shared_ptr<const Model>& reference, std::vector<std::vector<TokenId>> windows,
-             unsigned threads);
+  /// Throws Limit when these take more than 1 GB (tokens × vocabulary × 4 bytes), Mismatch for ids outside
+  /// the vocabulary. The pool must outlive it.
+  LogitJudge(const Model& reference, std::vector<std::vector<TokenId>> windows, ThreadPool& pool);
 
   /// Of the same vocabulary.
-  Judgement judge(const std::shared_ptr<const Model>& model) const;
+  Judgement judge(const Model& model) const;
+  /// The same, bit for bit, of a model whose blocks up to the stream's are those it came from: only those
+  /// from there on are run.
+  Judgement judge(const Model& model, const ResidualStream& from) const;
+  /// Of a model on the judge's windows, before block 0.
+  ResidualStream stream(const Model& model) const;
+
   double reference_nll() const noexcept { return reference_nll_; }
   std::uint64_t tokens() const noexcept { return tokens_; }
 
  private:
   template <class Visit>
-  void for_logits(const std::shared_ptr<const Model>& model, Visit&& visit) const;
+  void for_logits(const Model& model, const ResidualStream* from, Visit&& visit) const;
+  Judgement judge(const Model& model, const ResidualStream* from) const;
 
   std::vector<std::vector<TokenId>> windows_;
-  unsigned threads_;
+  ThreadPool& pool_;
   std::uint64_t tokens_ = 0;
-  std::vector<float> reference_;  ///< [tokens, vocab]
+  std::vector<float> reference_;         ///< [tokens, vocab]
+  std::vector<LogitSummary> summaries_;  ///< [tokens]
   double reference_nll_ = 0;
 };
 

@@ -37,7 +37,7 @@ Judgement Mixture::run(const Assignment& assignment) {
     const StoredMatrix& stored = store_.store(source, candidates_[i].precisions[assignment.choice[i]]);
     trial_.replace(source.name, matrix_of(stored.dtype, source.rows, source.cols, stored.bytes));
   }
-  const Judgement judgement = judge_.judge(trial_.model());
+  const Judgement judgement = judge_.judge(*trial_.model());
   trial_.restore();
   return judgement;
 }

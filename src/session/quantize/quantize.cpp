@@ -94,8 +94,9 @@ class Pipeline {
   void collect() {
     const bool mixed =
         !options_.precision && (options_.budget > 0 || options_.target_perplexity > 0 || options_.policy);
-    const auto add = [&](LinearSource source, std::span<const Precision> all, std::optional<Precision> one) {
-      OpenMatrix candidate{std::move(source), {}};
+    const auto add = [&](LinearSource source, std::size_t block, std::span<const Precision> all,
+                         std::optional<Precision> one) {
+      OpenMatrix candidate{std::move(source), block, {}};
       if (const auto rule = decided(options_.rules, candidate.source.name)) one = rule;
       if (one) {
         candidate.precisions = {*one};
@@ -129,11 +130,12 @@ class Pipeline {
     const std::optional<Precision> head = options_.embedding ? options_.embedding
                                           : mixed            ? std::nullopt
                                                              : std::optional(Precision::F16);
-    add(embedding_source(checkpoint_), kOfEmbeddings, head);
-    if (!checkpoint_.config.tied_embeddings) add(checkpoint_.head, kOfEmbeddings, head);
-    for (const LayerSource& layer : checkpoint_.layers) {
-      for_each_linear(layer, [&](const LinearSource& source) {
-        if (is_float(source)) add(source, kOfLinears, uniform);
+    const std::size_t blocks = checkpoint_.layers.size();
+    add(embedding_source(checkpoint_), 0, kOfEmbeddings, head);
+    if (!checkpoint_.config.tied_embeddings) add(checkpoint_.head, blocks, kOfEmbeddings, head);
+    for (std::size_t n = 0; n < blocks; ++n) {
+      for_each_linear(checkpoint_.layers[n], [&](const LinearSource& source) {
+        if (is_float(source)) add(source, n, kOfLinears, uniform);
       });
     }
     exact_ = !any_float;
@@ -171,14 +173,13 @@ class Pipeline {
     report_.matrices.resize(candidates_.size());
     std::vector<std::uint32_t> choice(candidates_.size(), 0);
     if (open) {
-      const LogitJudge judge(trial_->model(),
+      const LogitJudge judge(*trial_->model(),
                              even_windows(*trial_->model()->tokenizer(), options_.calibration_text, kWindow,
                                           options_.sensitivity_tokens),
-                             options_.threads);
+                             pool_);
       const bool speed = options_.policy && policy_row(*options_.policy).least == PolicyRow::Least::TokenTime;
-      auto measured =
-          measure_sensitivities(candidates_, store, *trial_, judge,
-                                {.time = speed, .threads = options_.threads, .progress = options_.progress});
+      auto measured = measure_sensitivities(candidates_, store, *trial_, judge,
+                                            {.time = speed, .progress = options_.progress});
       Mixture mixture(candidates_, measured, store, *trial_, judge, options_);
       const Assignment chosen = mixture.choose();
       choice = chosen.choice;
@@ -189,7 +190,7 @@ class Pipeline {
         report_.matrices[i].sensitivity = std::move(measured[i].sensitivities);
     }
     for (std::size_t i = 0; i < candidates_.size(); ++i) {
-      const auto& [source, precisions] = candidates_[i];
+      const auto& [source, block, precisions] = candidates_[i];
       MatrixReport& row = report_.matrices[i];
       row.name = source.name;
       row.rows = source.rows;
@@ -209,7 +210,7 @@ class Pipeline {
 
   /// On the windows that the file is judged on.
   void measure_frontier(const Assignment& chosen, const std::vector<Measured>& measured, MatrixStore& store) {
-    const LogitJudge judge(trial_->model(), judged_windows(), options_.threads);
+    const LogitJudge judge(*trial_->model(), judged_windows(), pool_);
     report_.frontier = Mixture(candidates_, measured, store, *trial_, judge, options_).frontier(chosen);
     report_.frontier_float_perplexity = std::exp(judge.reference_nll());
   }
@@ -281,7 +282,7 @@ class Pipeline {
       const StoredMatrix& stored = store.store(source, report_.matrices[i].chosen);
       trial_->replace(source.name, matrix_of(stored.dtype, source.rows, source.cols, stored.bytes));
     }
-    const LogitJudge judge(trial_->model(), judged_windows(), options_.threads);
+    const LogitJudge judge(*trial_->model(), judged_windows(), pool_);
     trial_->restore();
     return judge.reference_nll();
   }
@@ -355,8 +356,8 @@ class Pipeline {
       report_.perplexity = measured.perplexity;
       report_.evaluated_tokens = measured.tokens;
     }
-    const LogitJudge judge(original, windows, options_.threads);
-    const Judgement judgement = judge.judge(quantised);
+    const LogitJudge judge(*original, windows, pool_);
+    const Judgement judgement = judge.judge(*quantised);
     report_.kl = judgement.kl;
     if (options_.finetune_steps > 0) report_.recovered_nll = nll_unrecovered_ - judgement.nll;
     report_.top1 = judgement.top1;

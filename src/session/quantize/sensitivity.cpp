@@ -4,6 +4,7 @@
 #include <chrono>
 #include <limits>
 #include <map>
+#include <numeric>
 #include <tuple>
 
 #include "kernels/kernel_table.hpp"
@@ -53,9 +54,14 @@ std::vector<Measured> measure_sensitivities(const std::vector<OpenMatrix>& candi
   for (const OpenMatrix& candidate : candidates) total += candidate.precisions.size();
   // Matrices of one shape and type take the same time.
   std::map<std::tuple<std::uint64_t, std::uint64_t, DType>, double> times;
+  std::vector<std::size_t> order(candidates.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::stable_sort(order, {}, [&](std::size_t i) { return candidates[i].block; });
+  ResidualStream stream = judge.stream(*trial.model());
   std::uint64_t done = 0;
-  for (std::size_t i = 0; i < candidates.size(); ++i) {
-    const auto& [source, precisions] = candidates[i];
+  for (const std::size_t i : order) {
+    const auto& [source, block, precisions] = candidates[i];
+    if (precisions.size() > 1 && block > stream.block()) stream.move_to(block);
     for (const Precision precision : precisions) {
       Sensitivity row;
       row.precision = precision;
@@ -73,7 +79,8 @@ std::vector<Measured> measure_sensitivities(const std::vector<OpenMatrix>& candi
           measured[i].nanoseconds.push_back(at->second);
         }
         trial.replace(source.name, std::move(matrix));
-        const Judgement judgement = judge.judge(trial.model());
+        const Judgement judgement =
+            block == 0 ? judge.judge(*trial.model()) : judge.judge(*trial.model(), stream);
         trial.restore(source.name);
         row.nll = judgement.nll - judge.reference_nll();
         row.kl = judgement.kl;
