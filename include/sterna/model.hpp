@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sterna/backend.hpp"
@@ -16,6 +17,11 @@
 namespace sterna {
 
 enum class Activation : std::uint8_t { Silu, Relu2, Gelu };
+
+/// Element type of the cached keys and values; int8 with a float32 scale for each key and value of a head.
+enum class KvType : std::uint8_t { F32, F16, I8 };
+std::string_view to_string(KvType type) noexcept;  ///< "f32", "f16", "int8"
+std::optional<KvType> kv_type_from_name(std::string_view name) noexcept;
 
 /// Rotary position embedding (Su et al. 2021, arXiv:2104.09864) over the pairs (i, i + dimensions/2) of a
 /// head. The angle of pair i at position p is p · theta^(−2i/dimensions) / (linear_factor ·
@@ -45,10 +51,8 @@ struct ModelConfig {
   bool tied_embeddings = false;
   bool sub_norms = false;  ///< an RMSNorm before the attention's and the FFN's last product
   RopeConfig rope;
+  std::optional<KvType> kv;  ///< of the cache, where the file asks for one (`quantize` chose it)
 };
-
-/// Element type of the cached keys and values; int8 with a float32 scale for each key and value of a head.
-enum class KvType : std::uint8_t { F32, F16, I8 };
 
 /// How ternary weights lie in memory. Results are the same bits; speed and size differ.
 enum class Pack : std::uint8_t {

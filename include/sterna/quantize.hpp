@@ -44,15 +44,17 @@ struct MatrixReport {
 struct FrontierPoint {
   std::uint64_t bytes = 0;   ///< of all matrices and the embedding
   double predicted_nll = 0;  ///< sum of the sensitivities' KL
-  double perplexity = 0;     ///< measured
+  double perplexity = 0;     ///< measured, with an f32 cache
   bool chosen = false;
 };
 
-/// The whole model with keys and values cached in one type.
+/// The whole model, its matrices as chosen, with keys and values cached in one type.
 struct KvReport {
   KvType type;
-  double perplexity = 0;
   std::uint64_t bytes_per_token = 0;
+  double nll = 0;         ///< as in Sensitivity; NaN where it was not measured
+  double kl = 0;          ///< likewise
+  double perplexity = 0;  ///< of the written file on the evaluation text; NaN where it was not measured
 };
 
 enum class WeightRounding : std::uint8_t {
@@ -69,7 +71,12 @@ struct QuantizeOptions {
   std::uint64_t budget = 0;      ///< bytes of all matrices, embedding and head included
   double target_perplexity = 0;  ///< the least bytes whose predicted perplexity is within it
   std::optional<Policy> policy{};
-  std::vector<PrecisionRule> rules{};    ///< before all else
+  std::vector<PrecisionRule> rules{};  ///< before all else
+  /// The type of the key and value cache that the file asks for. None: with a calibration text the smallest
+  /// that costs little. With a target or a policy the perplexity on that text stays within it; else KL from
+  /// the float model grows by at most 5 % of what the matrices cost. Without such a text, or where the layers
+  /// keep their trits, the file asks for what the input does.
+  std::optional<KvType> kv{};
   std::optional<Precision> embedding{};  ///< F16, Int8 or Int4; none: chosen when mixed, else F16
   /// Of ternary matrices: of float layers TQ1_0 (none takes it) or TQ2_0, of layers trained so I2_S too (none
   /// takes that).
@@ -80,8 +87,8 @@ struct QuantizeOptions {
   std::string_view evaluation_text{};  ///< for the report's perplexities; should not be the calibration's
   std::uint64_t calibration_tokens = 32768;
   std::uint64_t sensitivity_tokens = 2044;  ///< of the calibration text, for each matrix in each precision
-  unsigned frontier = 6;        ///< budgets whose assignments are measured for the report; 0: none
-  bool measure_kv = false;      ///< also with each type of the key and value cache, on the evaluation text
+  unsigned frontier = 6;    ///< budgets whose assignments are measured for the report; 0: none
+  bool measure_kv = false;  ///< perplexity with each type of the key and value cache, on the evaluation text
   unsigned finetune_steps = 0;  ///< of recovery, for each block
   std::uint32_t i2s_group = 0;  ///< of the input, as in LoadOptions
   unsigned threads = 0;
@@ -96,7 +103,7 @@ struct QuantizeReport {
   std::uint64_t matrix_bytes = 0;  ///< what a budget counts
   std::uint64_t float_bytes = 0;   ///< the same in f16
   double float_perplexity = 0;     ///< 0: nothing was evaluated
-  double perplexity = 0;           ///< of the file written
+  double perplexity = 0;           ///< of the file written, with the cache it asks for; as kl and top1
   double kl = 0;                   ///< mean KL(float ‖ quantised), nats a token
   double top1 = 0;                 ///< share of positions with the same most likely token
   bool held_out = false;           ///< the evaluation had a text of its own
@@ -107,8 +114,9 @@ struct QuantizeReport {
   std::vector<MatrixReport> matrices;
   std::vector<FrontierPoint> frontier;   ///< by bytes; empty without a mixed assignment
   double frontier_float_perplexity = 0;  ///< on the windows that its points were measured on
-  std::vector<KvReport> kv;
-  double recovered_nll = 0;  ///< nats a token that recovery won back on the evaluation text
+  std::optional<KvType> kv_type;         ///< of the cache that the file asks for; none: it does not
+  std::vector<KvReport> kv;              ///< the largest first; empty where none was measured
+  double recovered_nll = 0;              ///< nats a token that recovery won back on the evaluation text
   double seconds = 0;
 };
 

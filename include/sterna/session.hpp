@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,10 +16,10 @@
 namespace sterna {
 
 struct SessionOptions {
-  std::uint32_t context = 0;  ///< positions; 0 takes the model's
-  std::uint32_t batch = 512;  ///< prompt tokens processed together
-  unsigned threads = 0;       ///< 0 = physical cores
-  KvType kv = KvType::F32;
+  std::uint32_t context = 0;   ///< positions; 0 takes the model's
+  std::uint32_t batch = 512;   ///< prompt tokens processed together
+  unsigned threads = 0;        ///< 0 = physical cores
+  std::optional<KvType> kv{};  ///< none takes the model's, or F32 where that has none
   bool context_shift = false;  ///< a full context drops its oldest half (BOS kept) instead of failing
 };
 
@@ -73,7 +74,7 @@ class Session {
   Session(Session&&) noexcept;
 
   const Model& model() const noexcept;
-  const SessionOptions& options() const noexcept;  ///< with every 0 resolved
+  const SessionOptions& options() const noexcept;  ///< with every 0 resolved, and kv
   std::uint32_t position() const noexcept;         ///< tokens in the cache
   void reset() noexcept;                           ///< forgets all tokens
   void rewind(std::uint32_t position);             ///< forgets tokens from `position` on

@@ -8,6 +8,7 @@ namespace sterna::gguf_model {
 /// Metadata keys that are Sterna's own: what the format has no standard key for.
 inline constexpr std::string_view kI2sGroupKey = "sterna.i2s_group";
 inline constexpr std::string_view kActivationKey = "sterna.activation";
+inline constexpr std::string_view kKvTypeKey = "sterna.kv_type";
 inline constexpr std::string_view kLinearNormEpsilonKey = "sterna.linear_norm_epsilon";
 
 /// A GGUF file, whole or split; see open_checkpoint.

@@ -113,6 +113,16 @@ ModelConfig read_config(const gguf::Metadata& metadata, const Architecture& arch
           {{"file", file}, {"key", std::string(kActivationKey)}, {"found", std::string(*activation)}});
     }
   }
+  if (const auto name = metadata.string_of(kKvTypeKey)) {
+    config.kv = kv_type_from_name(*name);
+    if (!config.kv) {
+      throw Error(ErrorCategory::Unsupported, "unknown type of the key and value cache",
+                  {{"file", file},
+                   {"key", std::string(kKvTypeKey)},
+                   {"found", std::string(*name)},
+                   {"expected", "f32, f16 or int8"}});
+    }
+  }
   config.rope.theta = keys.number("rope.freq_base").value_or(10000.0);
   config.rope.dimensions = keys.u32("rope.dimension_count").value_or(config.head_dim);
   const auto scaling = keys.text("rope.scaling.type").value_or("none");
@@ -155,6 +165,7 @@ void write_config(const ModelConfig& config, const Architecture& architecture, g
   if (config.activation != architecture.default_activation) {
     metadata.set(std::string(kActivationKey), gguf::Value(std::string(to_string(config.activation))));
   }
+  if (config.kv) metadata.set(std::string(kKvTypeKey), gguf::Value(std::string(to_string(*config.kv))));
 }
 
 }  // namespace sterna::gguf_model

@@ -6,6 +6,7 @@
 #include "base/checked.hpp"
 #include "kernels/kv_layout.hpp"
 #include "memory/aligned_buffer.hpp"
+#include "model/kv_type.hpp"
 #include "sterna/model.hpp"
 
 namespace sterna {
@@ -16,7 +17,7 @@ namespace sterna {
 class KvCache {
  public:
   KvCache(const ModelConfig& config, std::uint32_t capacity, KvType type)
-      : layout_(kv_block_layout(config.head_dim, element_bytes(type), type == KvType::I8)),
+      : layout_(kv_block_layout(config.head_dim, row_of(type).element_bytes, row_of(type).scale_bytes > 0)),
         kv_heads_(config.kv_heads),
         block_stride_(layout_.bytes * config.kv_heads * config.layers),
         blocks_(block_stride_ * ceil_div<std::size_t>(capacity, kKvBlock), MemoryTag::KvCache) {}
@@ -35,10 +36,6 @@ class KvCache {
   }
 
  private:
-  static std::size_t element_bytes(KvType type) noexcept {
-    return type == KvType::F32 ? 4 : type == KvType::F16 ? 2 : 1;
-  }
-
   KvBlockLayout layout_;
   std::size_t kv_heads_;
   std::size_t block_stride_;

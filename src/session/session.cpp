@@ -26,6 +26,7 @@ SessionOptions resolved(SessionOptions options, const ModelConfig& config) {
   }
   if (options.batch == 0) throw Error(ErrorCategory::InvalidArgument, "the batch must be positive");
   options.batch = std::min(options.batch, options.context);
+  if (!options.kv) options.kv = config.kv.value_or(KvType::F32);
   if (options.threads == 0) options.threads = cpu_info().physical_cores;
   return options;
 }
@@ -67,7 +68,7 @@ struct Session::Impl {
         options(resolved(o, model->config())),
         pool(options.threads),
         forward(model->config(), model->impl().weights, model->impl().dispatch, pool,
-                {.context = options.context, .batch = options.batch, .kv = options.kv}),
+                {.context = options.context, .batch = options.batch, .kv = *options.kv}),
         logits(model->config().vocab) {
     tokens.reserve(options.context);
     reclaimable = ReclaimRegistry::process().add({.name = "session"}, [this](PressureLevel) -> std::uint64_t {

@@ -53,6 +53,18 @@ class Quantize(ProgramTest):
         self.assertTrue(page.read_text().startswith("<!doctype html>"))
         self.assertEqual(json.loads(page.with_suffix(".json").read_text())["matrix_bytes"], report["matrix_bytes"])
 
+    def test_the_cache_that_the_file_asks_for_is_the_default(self):
+        out = support._folder / "int8_cache.gguf"
+        report = self.json("quantize", MODEL, out, "--kv", "int8")
+        self.assertEqual(report["kv_type"], "int8")
+        self.assertEqual(self.json("inspect", out)["model"]["kv_type"], "int8")
+
+        def cache_bytes(*options):
+            return self.json("run", "-m", out, "-p", "The wolf", "-n", "1", "-c", "64", *options)["cache_bytes"]
+
+        self.assertEqual(cache_bytes(), cache_bytes("--kv", "int8"))
+        self.assertLess(cache_bytes(), cache_bytes("--kv", "f16"))
+
     def test_trained_ternary_layers_stay_what_they_are(self):
         out = support._folder / "same.gguf"
         report = self.json("quantize", MODEL, out, "--embedding", "int8")

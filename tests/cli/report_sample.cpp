@@ -82,7 +82,10 @@ QuantizeReport full() {
     report.frontier.push_back({static_cast<std::uint64_t>(megabytes * 1e6), nll,
                                31.229 * std::exp(nll * (1 + 0.12 * std::exp(-b))), b == 2});
   }
-  report.kv = {{KvType::F32, 31.71, 3072}, {KvType::F16, 31.711, 1536}, {KvType::I8, 31.74, 864}};
+  report.kv = {{KvType::F32, 3072, 0.0151, 0.0169, 31.71},
+               {KvType::F16, 1536, 0.0151, 0.01691, 31.711},
+               {KvType::I8, 864, 0.0154, 0.0173, 31.74}};
+  report.kv_type = KvType::I8;
   return report;
 }
 
@@ -109,7 +112,7 @@ QuantizeReport odd() {
   report.frontier[0].chosen = true;
   report.perplexity = report.kl = infinity;
   report.top1 = none;
-  report.kv[0].perplexity = none;
+  report.kv[0].perplexity = report.kv[0].kl = none;
   return report;
 }
 

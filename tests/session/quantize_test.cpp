@@ -137,6 +137,7 @@ TEST(Quantize, KeepsABudgetAndWritesWhatItMeasured) {
   const std::string text = some_text();
   QuantizeOptions options{.budget = 34'500'000,
                           .rules = all_but_two(),
+                          .kv = KvType::F32,
                           .calibration_text = text,
                           .calibration_tokens = 512,
                           .sensitivity_tokens = 511,

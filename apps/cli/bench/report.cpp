@@ -64,7 +64,7 @@ Json bench_json(const std::string& path, const Model& model, const BenchOptions&
             {"processor", cpu_info().name},
             {"last_level_cache_bytes", last_level_cache_bytes()},
             {"batch", options.session.batch},
-            {"kv", to_string(options.session.kv)},
+            {"kv", to_string(kv_of(options.session.kv, model))},
             {"repetitions", options.repetitions},
             {"verified", true},  // run_bench throws otherwise
             {"results", results},

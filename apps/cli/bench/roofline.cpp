@@ -8,7 +8,9 @@
 #include "base/checked.hpp"
 #include "bench/rates.hpp"
 #include "kernels/kv_layout.hpp"
+#include "model/kv_type.hpp"
 #include "model/model_impl.hpp"
+#include "support/options.hpp"
 #include "support/output.hpp"
 
 namespace sterna::cli {
@@ -69,11 +71,7 @@ void add_product(FloorTerm& term, const Context& context, const Matrix& matrix, 
 FloorTerm attention_of(const Context& context, const ModelConfig& config, const Evaluations& evaluations,
                        KvType kv) {
   const bool integers = kv == KvType::I8;
-  const KvBlockLayout layout = kv_block_layout(config.head_dim,
-                                               kv == KvType::F32 ? 4
-                                               : integers        ? 1
-                                                                 : 2,
-                                               integers);
+  const KvBlockLayout layout = kv_block_layout(config.head_dim, row_of(kv).element_bytes, integers);
   FloorTerm term{.name = "attention"};
   term.peak =
       find_peak(context.model.dispatch.variant(Operation::Attention, DType::F32, evaluations.tokens_at_once),
@@ -106,7 +104,8 @@ Floor floor_of(const Model& model, const BenchResult& test, const SessionOptions
   FloorTerm head{.name = "head"};  // of the last token of an evaluation alone
   add_product(head, context, context.model.weights.head.matrix, evaluations.logits, 1, evaluations.logits);
 
-  Floor floor{{products, attention_of(context, model.config(), evaluations, session.kv), head}, 0};
+  Floor floor{{products, attention_of(context, model.config(), evaluations, kv_of(session.kv, model)), head},
+              0};
   const bool in_cache = model.bytes_per_token() < last_level_cache_bytes();
   for (FloorTerm& term : floor.terms) {
     if (in_cache) term.bytes = 0;

@@ -60,7 +60,7 @@ std::vector<std::string> keys_of(const std::vector<BatchPrompt>& prompts, const 
   const std::string common = fmt::format(
       "{}\n{}\n{}\n{}\n{}\n{}\n{}\n{}\n", fs::weakly_canonical(model_path(args.model), ignored).string(),
       model.config().architecture, model.parameters(), args.chat_template, settings_text(args.settings),
-      args.session.context, to_string(args.session.kv), args.session.context_shift);
+      args.session.context, to_string(kv_of(args.session.kv, model)), args.session.context_shift);
   std::vector<std::string> keys;
   for (const BatchPrompt& prompt : prompts) {
     keys.push_back(

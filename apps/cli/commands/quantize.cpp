@@ -36,6 +36,7 @@ struct Args {
   std::string embedding;
   std::string ternary;
   std::string rounding;
+  std::string kv;
   std::string calibrate;
   std::string evaluate;
   std::string report;
@@ -83,6 +84,7 @@ std::string text_of(const QuantizeReport& report) {
   text += fmt::format("\n{}: {} ({} of matrices, {} in f16), rounding {}, in {}\n", report.output,
                       format_bytes(report.bytes), format_bytes(report.matrix_bytes),
                       format_bytes(report.float_bytes), report.rounding, format_seconds(report.seconds));
+  if (report.kv_type) text += fmt::format("key and value cache {}\n", to_string(*report.kv_type));
   if (report.evaluated_tokens > 0) {
     text += fmt::format(
         "perplexity {:.4f}, of the input {:.4f} ({:+.2f} %); KL {:.5f} nats a token, the same token first at "
@@ -105,6 +107,7 @@ int quantize_model(const Args& args) {
   if (!args.embedding.empty()) options.embedding = precision_from_name(args.embedding);
   if (!args.ternary.empty()) options.ternary = dtype_from_name(args.ternary);
   if (!args.rounding.empty()) options.rounding = rounding_from_name(args.rounding);
+  if (!args.kv.empty()) options.kv = kv_type_from_name(args.kv);  // none for auto
   const std::string calibration = args.calibrate.empty() ? "" : read_text(args.calibrate);
   const std::string evaluation = args.evaluate.empty() ? "" : read_text(args.evaluate);
   options.calibration_text = calibration;
@@ -179,6 +182,11 @@ Action setup_quantize(CLI::App& app) {
                  "nearest, least-squares or compensated (compensated with a calibration text)")
       ->option_text("HOW")
       ->check(CLI::IsMember({"nearest", "least-squares", "compensated"}));
+  app.add_option("--kv", args->kv,
+                 "Type of the key and value cache that the file asks for; auto: the smallest that costs "
+                 "little\non the calibration text (auto)")
+      ->option_text("auto|f32|f16|int8")
+      ->check(CLI::IsMember({"auto", "f32", "f16", "int8"}));
   app.add_option("--calibrate", args->calibrate, "Text whose activations and losses decide")
       ->option_text("FILE");
   app.add_option("--calibration-tokens", args->calibration_tokens, "Tokens of it for the activations (32768)")

@@ -111,6 +111,7 @@ Json config_report(const Model& model) {
                 {"dimensions", c.rope.dimensions},
                 {"linear_factor", c.rope.linear_factor},
                 {"frequency_factors", c.rope.frequency_factors}}}};
+  if (c.kv) report["kv_type"] = to_string(*c.kv);
   report["bytes_per_token"] = model.bytes_per_token();
   report["kernels"] = model.kernels();
   if (!model.packing().name.empty()) {

@@ -43,6 +43,7 @@ void write_model_text(const Json& report) {
   write_out(fmt::format("positions     context {}, RoPE theta {} on {} dimensions{}; norm epsilon {:g}{}\n",
                         text(m["context"]), text(rope["theta"]), text(rope["dimensions"]), scaling_text(rope),
                         m["norm_eps"].get<double>(), m["sub_norms"] ? ", sub-norms" : ""));
+  if (m.contains("kv_type")) write_out(fmt::format("cache         {} asked for\n", text(m["kv_type"])));
   const Json& tokenizer = report["tokenizer"];
   if (tokenizer.is_null()) {
     write_out("tokenizer     none\n");

@@ -37,11 +37,6 @@ Json json_of(const MatrixReport& matrix) {
 
 }  // namespace
 
-std::string_view kv_name(KvType type) noexcept {
-  constexpr std::string_view kNames[] = {"f32", "f16", "int8"};
-  return kNames[static_cast<int>(type)];
-}
-
 Json json_report(const QuantizeReport& report) {
   Json matrices = Json::array(), frontier = Json::array(), kv = Json::array();
   for (const MatrixReport& matrix : report.matrices) matrices.push_back(json_of(matrix));
@@ -52,9 +47,11 @@ Json json_report(const QuantizeReport& report) {
                         {"chosen", point.chosen}});
   }
   for (const KvReport& row : report.kv) {
-    kv.push_back({{"type", kv_name(row.type)},
-                  {"perplexity", row.perplexity},
-                  {"bytes_per_token", row.bytes_per_token}});
+    kv.push_back({{"type", to_string(row.type)},
+                  {"bytes_per_token", row.bytes_per_token},
+                  {"nll", row.nll},
+                  {"kl", row.kl},
+                  {"perplexity", row.perplexity}});
   }
   return {{"schema", 1},
           {"input", report.input},
@@ -77,6 +74,7 @@ Json json_report(const QuantizeReport& report) {
           {"seconds", report.seconds},
           {"matrices", matrices},
           {"frontier", frontier},
+          {"kv_type", report.kv_type ? Json(to_string(*report.kv_type)) : Json()},
           {"kv", kv}};
 }
 

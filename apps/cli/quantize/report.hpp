@@ -13,7 +13,4 @@ nlohmann::ordered_json json_report(const QuantizeReport& report);
 /// One page that needs nothing but itself. What was not measured is left out.
 std::string html_report(const QuantizeReport& report);
 
-/// "f32", "f16", "int8"
-std::string_view kv_name(KvType type) noexcept;
-
 }  // namespace sterna::cli

@@ -83,10 +83,12 @@ std::string kv_table(const QuantizeReport& report) {
   if (report.kv.empty()) return {};
   std::string html =
       "<div class=\"wide\"><table><thead><tr><th>type</th><th>bytes a "
-      "token</th><th>perplexity</th></tr></thead><tbody>\n";
+      "token</th><th>loss, nats</th><th>KL, nats</th><th>perplexity</th></tr></thead><tbody>\n";
   for (const KvReport& row : report.kv) {
-    html += fmt::format("<tr><td>{}</td><td>{}</td><td>{}</td></tr>\n", kv_name(row.type),
-                        row.bytes_per_token, number(row.perplexity, "{:.4f}"));
+    html +=
+        fmt::format("<tr><td>{}{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
+                    to_string(row.type), row.type == report.kv_type ? ", taken" : "", row.bytes_per_token,
+                    number(row.nll, "{:+.5f}"), number(row.kl, "{:.5f}"), number(row.perplexity, "{:.4f}"));
   }
   return html + "</tbody></table></div>\n";
 }
@@ -108,7 +110,10 @@ std::string html_report(const QuantizeReport& report) {
       "One matrix at a time stored in one precision, all others in float: the mean KL of the next token from "
       "the float model, nearly what it adds to the negative log-likelihood.",
       sensitivity_plot(report));
-  html += section("Key and value cache", "The written model evaluated with each type of the cache.",
+  html += section("Key and value cache",
+                  "The model with its matrices as chosen and each type of the cache: its loss above the "
+                  "float model's and "
+                  "its KL from that on the calibration text, its perplexity on the other one.",
                   kv_table(report));
   html += section("Matrices",
                   "Shape is rows × columns, bits those of a weight in the file. SQNR is the power of the "

@@ -16,9 +16,6 @@ namespace {
 constexpr auto kModel = "Model";
 constexpr auto kSession = "Evaluation";
 
-const std::map<std::string, KvType> kKvTypes{
-    {"f32", KvType::F32}, {"f16", KvType::F16}, {"int8", KvType::I8}};
-
 const std::map<std::string, Pack> kPacks{
     {"file", Pack::File}, {"auto", Pack::Auto}, {"2bit", Pack::TwoBit}, {"1.6bit", Pack::OnePoint6Bit}};
 
@@ -108,20 +105,17 @@ std::shared_ptr<const Model> load_model(const ModelArgs& args) {
   return Model::load(model_path(args), options);
 }
 
-void add_kv_option(CLI::App& app, KvType& kv) {
+void add_kv_option(CLI::App& app, std::optional<KvType>& kv) {
   app.add_option_function<std::string>(
-         "--kv", [&kv](const std::string& name) { kv = kKvTypes.at(name); },
-         fmt::format("Type of the key and value cache; int8 takes a quarter of f32 ({})", to_string(kv)))
+         "--kv", [&kv](const std::string& name) { kv = kv_type_from_name(name); },
+         "Type of the key and value cache; int8 takes a quarter of f32 (what the model asks for, else f32)")
       ->option_text("f32|f16|int8")
-      ->check(CLI::IsMember(kKvTypes))
+      ->check(CLI::IsMember({"f32", "f16", "int8"}))
       ->group(kSession);
 }
 
-std::string_view to_string(KvType kv) noexcept {
-  for (const auto& [name, type] : kKvTypes) {
-    if (type == kv) return name;
-  }
-  return "?";
+KvType kv_of(std::optional<KvType> given, const Model& model) {
+  return given ? *given : model.config().kv.value_or(KvType::F32);
 }
 
 void add_session_options(CLI::App& app, SessionArgs& args, ContextOption context) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -50,15 +51,16 @@ void add_json_flag(CLI::App& app, bool& json);
 std::string model_path(const ModelArgs& args);
 std::shared_ptr<const Model> load_model(const ModelArgs& args);
 
-/// --kv: the type of the key and value cache.
-void add_kv_option(CLI::App& app, KvType& kv);
-std::string_view to_string(KvType kv) noexcept;
+/// --kv: the type of the key and value cache; none: what the model asks for.
+void add_kv_option(CLI::App& app, std::optional<KvType>& kv);
+/// With the model's in place of none.
+KvType kv_of(std::optional<KvType> given, const Model& model);
 
 /// How much of a text a session holds and how it evaluates it.
 struct SessionArgs {
   std::uint32_t context = 0;
   std::uint32_t batch = SessionOptions{}.batch;
-  KvType kv = SessionOptions{}.kv;
+  std::optional<KvType> kv;
   bool context_shift = false;
 };
 

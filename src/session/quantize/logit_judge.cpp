@@ -28,11 +28,11 @@ std::vector<std::vector<TokenId>> even_windows(const Tokenizer& tokenizer, std::
 /// visit(position, logits [count, vocab], the tokens that follow [count]) for the predicted tokens of the
 /// windows, as many at a time as are evaluated together.
 template <class Visit>
-void LogitJudge::for_logits(const Model& model, const ResidualStream* from, Visit&& visit) const {
+void LogitJudge::for_logits(const Model& model, KvType kv, const ResidualStream* from, Visit&& visit) const {
   const std::size_t vocab = model.config().vocab;
   const std::size_t step = windows_.front().size() - 1;
   Forward forward(model.config(), model.impl().weights, model.impl().dispatch, pool_,
-                  {.context = static_cast<std::uint32_t>(step), .batch = kBatch, .kv = KvType::F32});
+                  {.context = static_cast<std::uint32_t>(step), .batch = kBatch, .kv = kv});
   const std::atomic<bool> never{false};
   std::vector<float> logits(kBatch * vocab);
   std::size_t position = 0;
@@ -67,7 +67,7 @@ LogitJudge::LogitJudge(const Model& reference, std::vector<std::vector<TokenId>>
   }
   reference_.resize(tokens_ * vocab);
   summaries_.resize(tokens_);
-  for_logits(reference, nullptr,
+  for_logits(reference, KvType::F32, nullptr,
              [&](std::size_t position, std::span<const float> logits, std::span<const TokenId> next) {
                std::ranges::copy(logits, reference_.begin() + static_cast<std::ptrdiff_t>(position * vocab));
                pool_.parallel_for(next.size(), 1, [&](std::size_t begin, std::size_t end, unsigned) {
@@ -82,31 +82,32 @@ LogitJudge::LogitJudge(const Model& reference, std::vector<std::vector<TokenId>>
   reference_nll_ /= static_cast<double>(tokens_);
 }
 
-Judgement LogitJudge::judge(const Model& model, const ResidualStream* from) const {
+Judgement LogitJudge::judge(const Model& model, KvType kv, const ResidualStream* from) const {
   const std::size_t vocab = model.config().vocab;
   LogitSums sums;
   std::vector<LogitError> errors(kBatch);
-  for_logits(
-      model, from, [&](std::size_t position, std::span<const float> logits, std::span<const TokenId> next) {
-        pool_.parallel_for(next.size(), 1, [&](std::size_t begin, std::size_t end, unsigned) {
-          for (std::size_t t = begin; t < end; ++t) {
-            errors[t] = compare_logits({reference_.data() + (position + t) * vocab, vocab},
-                                       summaries_[position + t], logits.subspan(t * vocab, vocab), next[t]);
-          }
-        });
-        // In the text's order, whoever compared them.
-        for (std::size_t t = 0; t < next.size(); ++t) sums.add(errors[t]);
-      });
+  for_logits(model, kv, from,
+             [&](std::size_t position, std::span<const float> logits, std::span<const TokenId> next) {
+               pool_.parallel_for(next.size(), 1, [&](std::size_t begin, std::size_t end, unsigned) {
+                 for (std::size_t t = begin; t < end; ++t) {
+                   errors[t] =
+                       compare_logits({reference_.data() + (position + t) * vocab, vocab},
+                                      summaries_[position + t], logits.subspan(t * vocab, vocab), next[t]);
+                 }
+               });
+               // In the text's order, whoever compared them.
+               for (std::size_t t = 0; t < next.size(); ++t) sums.add(errors[t]);
+             });
   const auto tokens = static_cast<double>(tokens_);
   return {sums.found_nll / tokens, sums.kl / tokens, static_cast<double>(sums.same_top) / tokens, tokens_};
 }
 
-Judgement LogitJudge::judge(const Model& model) const {
-  return judge(model, nullptr);
+Judgement LogitJudge::judge(const Model& model, KvType kv) const {
+  return judge(model, kv, nullptr);
 }
 
 Judgement LogitJudge::judge(const Model& model, const ResidualStream& from) const {
-  return judge(model, &from);
+  return judge(model, KvType::F32, &from);
 }
 
 ResidualStream LogitJudge::stream(const Model& model) const {

@@ -31,8 +31,8 @@ class LogitJudge {
   /// the vocabulary. The pool must outlive it.
   LogitJudge(const Model& reference, std::vector<std::vector<TokenId>> windows, ThreadPool& pool);
 
-  /// Of the same vocabulary.
-  Judgement judge(const Model& model) const;
+  /// Of the same vocabulary. The reference had an f32 cache.
+  Judgement judge(const Model& model, KvType kv = KvType::F32) const;
   /// The same, bit for bit, of a model whose blocks up to the stream's are those it came from: only those
   /// from there on are run.
   Judgement judge(const Model& model, const ResidualStream& from) const;
@@ -44,8 +44,8 @@ class LogitJudge {
 
  private:
   template <class Visit>
-  void for_logits(const Model& model, const ResidualStream* from, Visit&& visit) const;
-  Judgement judge(const Model& model, const ResidualStream* from) const;
+  void for_logits(const Model& model, KvType kv, const ResidualStream* from, Visit&& visit) const;
+  Judgement judge(const Model& model, KvType kv, const ResidualStream* from) const;
 
   std::vector<std::vector<TokenId>> windows_;
   ThreadPool& pool_;

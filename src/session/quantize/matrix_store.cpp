@@ -119,6 +119,18 @@ void MatrixStore::account(const LinearSource& source, std::uint64_t rows, std::s
 }
 
 MatrixEncoder MatrixStore::encoder(const LinearSource& source, Precision precision, StoreErrors& errors) {
+  const auto at = stored_.find({source.name, precision});
+  if (at == stored_.end()) return rounding_encoder(source, precision, errors);
+  return {at->second.dtype,
+          [&errors, &stored = at->second, bytes = *storage_bytes(at->second.dtype, 1, source.cols)](
+              std::uint64_t first, std::uint64_t rows, std::span<const float>, MutableBytes out) {
+            errors = stored.errors;
+            std::ranges::copy(std::span(stored.bytes).subspan(first * bytes, rows * bytes), out.begin());
+          }};
+}
+
+MatrixEncoder MatrixStore::rounding_encoder(const LinearSource& source, Precision precision,
+                                            StoreErrors& errors) {
   const DType dtype = dtype_of(precision);
   gguf_model::check_fits(source.name + ".weight", dtype, source.rows, source.cols);
   return {dtype, [this, &source, &errors, precision, dtype](std::uint64_t, std::uint64_t rows,
@@ -150,7 +162,7 @@ const StoredMatrix& MatrixStore::store(const LinearSource& source, Precision pre
   const auto [at, fresh] = stored_.try_emplace({source.name, precision});
   if (!fresh) return at->second;
   StoredMatrix& stored = at->second;
-  const MatrixEncoder encoder = this->encoder(source, precision, stored.errors);
+  const MatrixEncoder encoder = rounding_encoder(source, precision, stored.errors);
   stored.dtype = encoder.dtype;
   const std::uint64_t bytes = *storage_bytes(stored.dtype, 1, source.cols);
   stored.bytes.resize(source.rows * bytes);

@@ -43,7 +43,8 @@ class MatrixStore {
 
   DType dtype_of(Precision precision) const;
   /// An encoder for write_model, whose rows' errors are added to `errors`. Throws Mismatch where the columns
-  /// are no multiple of the block. The store, the source and `errors` must outlive it.
+  /// are no multiple of the block. The store, the source and `errors` must outlive it. What was stored lately
+  /// is not rounded again; then it is valid until the next call of store().
   MatrixEncoder encoder(const LinearSource& source, Precision precision, StoreErrors& errors);
   /// The same for codes and scales that are given.
   MatrixEncoder encoder(const LinearSource& source, Precision precision, GridMatrix matrix,
@@ -54,6 +55,7 @@ class MatrixStore {
   GridMatrix round(const LinearSource& source, Precision precision);
 
  private:
+  MatrixEncoder rounding_encoder(const LinearSource& source, Precision precision, StoreErrors& errors);
   GridMatrix rounded(const LinearSource& source, const Grid& grid, std::uint64_t rows,
                      std::span<const float> w);
   void account(const LinearSource& source, std::uint64_t rows, std::span<const float> w, DType dtype,

@@ -8,6 +8,12 @@
 
 namespace sterna {
 
+std::optional<double> most_rise(const QuantizeOptions& options, const LogitJudge& judge) {
+  if (options.policy) return std::log(policy_row(*options.policy).most_perplexity);
+  if (options.target_perplexity > 0) return std::log(options.target_perplexity) - judge.reference_nll();
+  return std::nullopt;
+}
+
 Mixture::Mixture(const std::vector<OpenMatrix>& candidates, const std::vector<Measured>& measured,
                  MatrixStore& store, TrialModel& trial, const LogitJudge& judge,
                  const QuantizeOptions& options)
@@ -66,8 +72,7 @@ Assignment Mixture::within_rise(double most_rise) {
 
 Assignment Mixture::choose() {
   if (options_.budget > 0) return assign_within(items_, options_.budget);
-  if (options_.policy) return within_rise(std::log(policy_row(*options_.policy).most_perplexity));
-  return within_rise(std::log(options_.target_perplexity) - judge_.reference_nll());
+  return within_rise(*most_rise(options_, judge_));
 }
 
 std::vector<FrontierPoint> Mixture::frontier(const Assignment& chosen) {

@@ -1,6 +1,7 @@
 // Which precision each matrix gets, from what each costs.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "quantize/assignment.hpp"
@@ -8,6 +9,10 @@
 #include "sterna/quantize.hpp"
 
 namespace sterna {
+
+/// How much a target or a policy lets the loss rise on the judge's windows, nats a token; none without
+/// either.
+std::optional<double> most_rise(const QuantizeOptions& options, const LogitJudge& judge);
 
 class Mixture {
  public:

@@ -9,8 +9,10 @@
 #include <optional>
 
 #include "model/checkpoint.hpp"
+#include "model/kv_type.hpp"
 #include "model/recovery/recover.hpp"
 #include "quantize/precision.hpp"
+#include "session/quantize/cache_choice.hpp"
 #include "session/quantize/mixture.hpp"
 #include "session/quantize/sensitivity.hpp"
 #include "sterna/error.hpp"
@@ -82,6 +84,7 @@ class Pipeline {
                        .calibration = calibration_ ? &*calibration_ : nullptr},
                       pool_);
     choose(store);
+    choose_cache(store);
     if (options_.finetune_steps > 0) recover(store);
     write(out, store);
     evaluate(out);
@@ -173,10 +176,7 @@ class Pipeline {
     report_.matrices.resize(candidates_.size());
     std::vector<std::uint32_t> choice(candidates_.size(), 0);
     if (open) {
-      const LogitJudge judge(*trial_->model(),
-                             even_windows(*trial_->model()->tokenizer(), options_.calibration_text, kWindow,
-                                          options_.sensitivity_tokens),
-                             pool_);
+      const LogitJudge& judge = calibration_judge();
       const bool speed = options_.policy && policy_row(*options_.policy).least == PolicyRow::Least::TokenTime;
       auto measured = measure_sensitivities(candidates_, store, *trial_, judge,
                                             {.time = speed, .progress = options_.progress});
@@ -205,6 +205,39 @@ class Pipeline {
       for_each_linear(layer, [&](const LinearSource& source) {
         if (!is_float(source)) add_exact(source);
       });
+    }
+  }
+
+  /// Of the float model, on windows of the calibration text.
+  const LogitJudge& calibration_judge() {
+    if (!judge_) {
+      judge_.emplace(*trial_->model(),
+                     even_windows(*trial_->model()->tokenizer(), options_.calibration_text, kWindow,
+                                  options_.sensitivity_tokens),
+                     pool_);
+    }
+    return *judge_;
+  }
+
+  void choose_cache(MatrixStore& store) {
+    if (options_.kv) checkpoint_.config.kv = options_.kv;
+    if (trial_ && !options_.kv) {
+      const LogitJudge& judge = calibration_judge();
+      take_chosen(store);
+      report_.kv = measure_caches(judge, *trial_->model(), options_.progress);
+      trial_->restore();
+      checkpoint_.config.kv = smallest_cache(report_.kv, most_rise(options_, judge));
+    }
+    report_.kv_type = checkpoint_.config.kv;
+    judge_.reset();
+  }
+
+  /// The trial with every matrix as it was chosen.
+  void take_chosen(MatrixStore& store) {
+    for (std::size_t i = 0; i < candidates_.size(); ++i) {
+      const LinearSource& source = candidates_[i].source;
+      const StoredMatrix& stored = store.store(source, report_.matrices[i].chosen);
+      trial_->replace(source.name, matrix_of(stored.dtype, source.rows, source.cols, stored.bytes));
     }
   }
 
@@ -277,11 +310,7 @@ class Pipeline {
 
   /// On the windows that the written file is judged on.
   double unrecovered_nll(MatrixStore& store) {
-    for (std::size_t i = 0; i < candidates_.size(); ++i) {
-      const LinearSource& source = candidates_[i].source;
-      const StoredMatrix& stored = store.store(source, report_.matrices[i].chosen);
-      trial_->replace(source.name, matrix_of(stored.dtype, source.rows, source.cols, stored.bytes));
-    }
+    take_chosen(store);
     const LogitJudge judge(*trial_->model(), judged_windows(), pool_);
     trial_->restore();
     return judge.reference_nll();
@@ -346,20 +375,23 @@ class Pipeline {
     const std::string_view text = report_.held_out ? options_.evaluation_text : options_.calibration_text;
     if (text.empty()) return;
     const LoadOptions load{.i2s_group = options_.i2s_group, .threads = options_.threads};
-    const SessionOptions session{.threads = options_.threads};
+    const auto with = [&](std::optional<KvType> kv) {
+      return SessionOptions{.threads = options_.threads, .kv = kv};
+    };
     const auto original = Model::load(checkpoint_.path, load);
     const auto quantised = Model::load(out, {.threads = options_.threads});
     const auto windows = even_windows(*original->tokenizer(), text, kWindow, options_.sensitivity_tokens);
     if (report_.held_out) {
-      report_.float_perplexity = perplexity(original, text, kWindow, session, options_.progress).perplexity;
-      const auto measured = perplexity(quantised, text, kWindow, session, options_.progress);
+      report_.float_perplexity =
+          perplexity(original, text, kWindow, with(KvType::F32), options_.progress).perplexity;
+      const auto measured = perplexity(quantised, text, kWindow, with({}), options_.progress);
       report_.perplexity = measured.perplexity;
       report_.evaluated_tokens = measured.tokens;
     }
     const LogitJudge judge(*original, windows, pool_);
-    const Judgement judgement = judge.judge(*quantised);
+    const Judgement judgement = judge.judge(*quantised, quantised->config().kv.value_or(KvType::F32));
     report_.kl = judgement.kl;
-    if (options_.finetune_steps > 0) report_.recovered_nll = nll_unrecovered_ - judgement.nll;
+    if (options_.finetune_steps > 0) report_.recovered_nll = nll_unrecovered_ - judge.judge(*quantised).nll;
     report_.top1 = judgement.top1;
     if (!report_.held_out) {  // a calibration text is long: the windows that were judged stand for it
       report_.float_perplexity = std::exp(judge.reference_nll());
@@ -368,17 +400,18 @@ class Pipeline {
       return;
     }
     if (!options_.measure_kv) return;
-    const ModelConfig& config = quantised->config();
-    for (const KvType type : {KvType::F32, KvType::F16, KvType::I8}) {
-      const std::uint64_t vectors = std::uint64_t{2} * config.layers * config.kv_heads;
-      const std::uint64_t element = type == KvType::F32 ? 4 : type == KvType::F16 ? 2 : 1;
-      const std::uint64_t scale = type == KvType::I8 ? sizeof(float) : 0;
-      const double measured = type == session.kv
-                                  ? report_.perplexity
-                                  : perplexity(quantised, text, kWindow,
-                                               {.threads = options_.threads, .kv = type}, options_.progress)
-                                        .perplexity;
-      report_.kv.push_back({type, measured, vectors * (config.head_dim * element + scale)});
+    const KvType cache = quantised->config().kv.value_or(KvType::F32);
+    for (const KvTypeRow& type : kv_types()) {
+      auto row = std::ranges::find(report_.kv, type.type, &KvReport::type);
+      if (row == report_.kv.end()) {
+        constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
+        row = report_.kv.insert(row, {type.type, kv_bytes_per_token(quantised->config(), type.type), kUnknown,
+                                      kUnknown, kUnknown});
+      }
+      row->perplexity =
+          type.type == cache
+              ? report_.perplexity
+              : perplexity(quantised, text, kWindow, with(type.type), options_.progress).perplexity;
     }
   }
 
@@ -389,6 +422,7 @@ class Pipeline {
   bool exact_ = false;  ///< every linear layer is ternary already
   WeightRounding rounding_ = WeightRounding::LeastSquares;
   std::optional<TrialModel> trial_;  ///< none without a calibration text
+  std::optional<LogitJudge> judge_;  ///< while precisions and the cache are chosen
   std::optional<Calibration> calibration_;
   std::map<std::size_t, GridMatrix> recovered_;  ///< by candidate
   std::map<std::string, std::vector<float>> recovered_norms_;
