@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "memory/measure.hpp"
-#include "platform/restart.hpp"
 #include "platform/cpu.hpp"
+#include "platform/restart.hpp"
 #include "sterna/memory.hpp"
 
 namespace {
