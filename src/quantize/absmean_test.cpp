@@ -84,6 +84,31 @@ TEST(Absmean, ReadsEveryMasterType) {
   }
 }
 
+TEST(Absmean, RowsAndBlocksAreMatricesOfTheirOwn) {
+  constexpr std::uint64_t kRows = 3, kCols = 12;
+  std::vector<float> values(kRows * kCols);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = std::sin(static_cast<float>(i * i));
+  for (const Grain grain : {Grain{ScaleGrain::Row, 0}, Grain{ScaleGrain::Block, 4}}) {
+    const std::uint64_t size = grain.kind == ScaleGrain::Row ? kCols : grain.block;
+    const TernaryMatrix found =
+        quantize_absmean(DType::F32, bytes_of(values), kRows, kCols, DType::BF16, grain);
+    EXPECT_EQ(found.scales.grain, grain.kind);
+    EXPECT_EQ(found.scales.block, grain.block);
+    ASSERT_EQ(found.scales.values.size(), values.size() / size);
+    for (std::uint64_t g = 0; g < found.scales.values.size(); ++g) {
+      const auto part = std::span<const float>(values).subspan(g * size, size);
+      const TernaryMatrix one = quantize_absmean(DType::F32, std::as_bytes(part), 1, size, DType::BF16);
+      EXPECT_EQ(found.scales.values[g], one.scales.values[0]);
+      for (std::uint64_t i = 0; i < size; ++i) EXPECT_EQ(found.trits[g * size + i], one.trits[i]);
+    }
+  }
+  for (const std::uint32_t block : {0u, 5u, 24u}) {
+    EXPECT_THROW(
+        quantize_absmean(DType::F32, bytes_of(values), kRows, kCols, DType::F32, {ScaleGrain::Block, block}),
+        Error);
+  }
+}
+
 TEST(Absmean, RefusesWhatIsNotWeights) {
   std::vector<float> values(6, 1.0f);
   const auto category = [&](DType dtype, std::uint64_t rows, std::uint64_t cols, DType round) {

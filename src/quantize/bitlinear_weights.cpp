@@ -1,19 +1,9 @@
 #include "quantize/bitlinear_weights.hpp"
 
-#include <algorithm>
-
 #include "packing/i2_s_rows.hpp"
 #include "quantize/absmean.hpp"
-#include "sterna/error.hpp"
 
 namespace sterna {
-namespace {
-
-std::uint64_t number(std::string_view text) {
-  return std::stoull(std::string(text));
-}
-
-}  // namespace
 
 BitLinearWeights kernel_weights(const TernaryMatrix& matrix) {
   BitLinearWeights weights;
@@ -38,29 +28,10 @@ TernaryMatrix quantize_weights(const Tensor& weights, WeightGrain grain, std::ui
   const auto cols = static_cast<std::uint64_t>(weights.size(1));
   const Bytes bytes(weights.raw(), weights.bytes());
   const DType dtype = weights.dtype();
-  if (grain == WeightGrain::Tensor) return quantize_absmean(dtype, bytes, rows, cols, dtype);
-  const std::uint64_t part = grain == WeightGrain::Row ? cols : group;
-  TernaryMatrix matrix{rows, cols, {}, {}};
-  matrix.trits.reserve(rows * cols);
-  matrix.scales.grain = grain == WeightGrain::Row ? ScaleGrain::Row : ScaleGrain::Block;
-  matrix.scales.block = grain == WeightGrain::Row ? 0 : group;
-  const std::size_t part_bytes = part * info(dtype).block_bytes;
-  for (std::uint64_t at = 0; at < rows * cols; at += part) {
-    try {
-      const auto one =
-          quantize_absmean(dtype, bytes.subspan(at / part * part_bytes, part_bytes), 1, part, dtype);
-      matrix.trits.insert(matrix.trits.end(), one.trits.begin(), one.trits.end());
-      matrix.scales.values.push_back(one.scales.values[0]);
-    } catch (const Error& error) {
-      if (error.value("column").empty()) throw;
-      // Its row and column are of the part.
-      throw Error(error.category(), error.message(),
-                  {{"row", std::to_string(at / cols)},
-                   {"column", std::to_string(at % cols + number(error.value("column")))},
-                   {"found", std::string(error.value("found"))}});
-    }
-  }
-  return matrix;
+  const ScaleGrain kind = grain == WeightGrain::Tensor ? ScaleGrain::Tensor
+                          : grain == WeightGrain::Row  ? ScaleGrain::Row
+                                                       : ScaleGrain::Block;
+  return quantize_absmean(dtype, bytes, rows, cols, dtype, {kind, kind == ScaleGrain::Block ? group : 0});
 }
 
 }  // namespace sterna
