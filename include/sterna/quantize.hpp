@@ -81,6 +81,10 @@ struct QuantizeOptions {
   /// Of ternary matrices: of float layers TQ1_0 (none takes it) or TQ2_0, of layers trained so I2_S too (none
   /// takes that).
   std::optional<DType> ternary{};
+  /// Of the groups of float layers' matrices that become ternary; none: the scale of AbsMean with Nearest,
+  /// else of least squares, and each weight to the nearest trit. WeightedLeastSquares needs a calibration
+  /// text.
+  std::optional<TernaryRule> ternary_rule{};
   std::optional<WeightRounding>
       rounding{};  ///< none: Compensated with a calibration text whose moments fit in 1 GB
   std::string_view calibration_text{};
@@ -98,15 +102,16 @@ struct QuantizeOptions {
 struct QuantizeReport {
   std::string input;
   std::string output;
-  std::string rounding;            ///< "nearest", "least-squares", "compensated"; "exact" for trits
-  std::uint64_t bytes = 0;         ///< of the file
-  std::uint64_t matrix_bytes = 0;  ///< what a budget counts
-  std::uint64_t float_bytes = 0;   ///< the same in f16
-  double float_perplexity = 0;     ///< 0: nothing was evaluated
-  double perplexity = 0;           ///< of the file written, with the cache it asks for; as kl and top1
-  double kl = 0;                   ///< mean KL(float ‖ quantised), nats a token
-  double top1 = 0;                 ///< share of positions with the same most likely token
-  bool held_out = false;           ///< the evaluation had a text of its own
+  std::string rounding;                     ///< "nearest", "least-squares", "compensated"; "exact" for trits
+  std::optional<TernaryRule> ternary_rule;  ///< as asked for
+  std::uint64_t bytes = 0;                  ///< of the file
+  std::uint64_t matrix_bytes = 0;           ///< what a budget counts
+  std::uint64_t float_bytes = 0;            ///< the same in f16
+  double float_perplexity = 0;              ///< 0: nothing was evaluated
+  double perplexity = 0;  ///< of the file written, with the cache it asks for; as kl and top1
+  double kl = 0;          ///< mean KL(float ‖ quantised), nats a token
+  double top1 = 0;        ///< share of positions with the same most likely token
+  bool held_out = false;  ///< the evaluation had a text of its own
   std::uint64_t evaluated_tokens = 0;
   std::uint64_t calibration_tokens = 0;
   double predicted_nll = 0;  ///< sum of the chosen sensitivities' KL: what the rise should be

@@ -43,12 +43,12 @@ void for_rows(ThreadPool& pool, std::uint64_t rows, Work&& work) {
 
 /// One column of several rows, and what its errors do to the columns after it.
 void round_column(const Grid& grid, const float* upper, std::uint64_t cols, std::uint64_t j, float* rows,
-                  std::size_t count, const float* scales, std::int8_t* codes) {
+                  std::size_t count, const GroupFit* fits, std::int8_t* codes) {
   for (std::size_t r = 0; r < count; ++r) {
     float* row = rows + r * cols;
-    const int code = nearest_code(grid, row[j], scales[r]);
+    const int code = code_of(grid, row[j], fits[r]);
     codes[r * cols + j] = static_cast<std::int8_t>(code);
-    const float error = row[j] - static_cast<float>(code) * scales[r];
+    const float error = row[j] - static_cast<float>(code) * fits[r].scale;
     if (error == 0) continue;
     for (std::uint64_t k = j + 1; k < cols; ++k) row[k] -= error * upper[k];
   }
@@ -83,24 +83,25 @@ Compensation::Compensation(std::span<const float> gram, std::uint64_t cols, doub
   }
 }
 
-GridMatrix round_nearest(const Grid& grid, ScaleRule rule, std::span<const float> weights, std::uint64_t rows,
-                         std::uint64_t cols, std::span<const float> importance, ThreadPool& pool) {
+GridMatrix round_nearest(const Grid& grid, const GroupRules& rules, std::span<const float> weights,
+                         std::uint64_t rows, std::uint64_t cols, std::span<const float> importance,
+                         ThreadPool& pool) {
   GridMatrix matrix = empty_matrix(grid, rows, cols);
   for_rows(pool, rows, [&](std::size_t begin, std::size_t end) {
     for (std::size_t row = begin; row < end; ++row) {
       for (std::uint64_t at = 0; at < cols; at += grid.group) {
         const auto w = weights.subspan(row * cols + at, grid.group);
         const auto a = importance.empty() ? importance : importance.subspan(at, grid.group);
-        const float scale = fit_scale(grid, rule, w, a);
-        matrix.scales[(row * cols + at) / grid.group] = scale;
-        nearest_codes(grid, w, scale, matrix.codes.data() + row * cols + at);
+        const GroupFit fit = fit_group(grid, rules, w, a);
+        matrix.scales[(row * cols + at) / grid.group] = fit.scale;
+        codes_of(grid, w, fit, matrix.codes.data() + row * cols + at);
       }
     }
   });
   return matrix;
 }
 
-GridMatrix round_compensated(const Grid& grid, const Compensation& compensation,
+GridMatrix round_compensated(const Grid& grid, const GroupRules& rules, const Compensation& compensation,
                              std::span<const float> weights, std::uint64_t rows,
                              std::span<const float> importance, ThreadPool& pool) {
   const std::uint64_t cols = compensation.cols();
@@ -110,16 +111,16 @@ GridMatrix round_compensated(const Grid& grid, const Compensation& compensation,
     for (std::size_t first = begin; first < end; first += kRowsTogether) {
       const std::size_t count = std::min(kRowsTogether, end - first);
       std::copy_n(weights.data() + first * cols, count * cols, work.data());
-      float scales[kRowsTogether];
+      GroupFit fits[kRowsTogether];
       for (std::uint64_t j = 0; j < cols; ++j) {
         if (j % grid.group == 0) {
           const auto a = importance.empty() ? importance : importance.subspan(j, grid.group);
           for (std::size_t r = 0; r < count; ++r) {
-            scales[r] = fit_scale(grid, ScaleRule::LeastSquares, {work.data() + r * cols + j, grid.group}, a);
-            matrix.scales[((first + r) * cols + j) / grid.group] = scales[r];
+            fits[r] = fit_group(grid, rules, {work.data() + r * cols + j, grid.group}, a);
+            matrix.scales[((first + r) * cols + j) / grid.group] = fits[r].scale;
           }
         }
-        round_column(grid, compensation.row(j), cols, j, work.data(), count, scales,
+        round_column(grid, compensation.row(j), cols, j, work.data(), count, fits,
                      matrix.codes.data() + first * cols);
       }
     }

@@ -29,9 +29,11 @@ class Compensation {
   std::vector<float> upper_;  ///< [cols, cols]
 };
 
-/// Every group's scale fitted, every weight rounded to the nearest code.
-GridMatrix round_nearest(const Grid& grid, ScaleRule rule, std::span<const float> weights, std::uint64_t rows,
-                         std::uint64_t cols, std::span<const float> importance, ThreadPool& pool);
+/// Every group's scale fitted, every weight rounded to the nearest code, or to a trit by its rule's
+/// threshold.
+GridMatrix round_nearest(const Grid& grid, const GroupRules& rules, std::span<const float> weights,
+                         std::uint64_t rows, std::uint64_t cols, std::span<const float> importance,
+                         ThreadPool& pool);
 
 /// GPTQ (Frantar et al. 2022, arXiv:2210.17323), columns in order: a group's scales are fitted when its first
 /// column is reached, to the weights as compensated until then; after column j is rounded,
@@ -40,7 +42,7 @@ GridMatrix round_nearest(const Grid& grid, ScaleRule rule, std::span<const float
 ///
 /// which minimises Σ |(ŵ − w)·x|² over the columns that are left. `importance` as in fit_scale, the diagonal
 /// of G usually. Rows are independent: the result does not depend on threads.
-GridMatrix round_compensated(const Grid& grid, const Compensation& compensation,
+GridMatrix round_compensated(const Grid& grid, const GroupRules& rules, const Compensation& compensation,
                              std::span<const float> weights, std::uint64_t rows,
                              std::span<const float> importance, ThreadPool& pool);
 

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <random>
 
+#include "quantize/ternary.hpp"
 #include "sterna/error.hpp"
 
 namespace sterna {
@@ -66,9 +67,8 @@ TEST_P(Compensated, LosesLessOfTheOutputsThanRoundingAtTheSameSize) {
     return output_error(problem.weights, values_of(matrix), kRows, kCols, problem.gram, pool).relative();
   };
   const Compensation compensation(problem.gram, kCols);
-  const double plain =
-      error_of(round_nearest(grid, ScaleRule::LeastSquares, problem.weights, kRows, kCols, {}, pool));
-  const double better = error_of(round_compensated(grid, compensation, problem.weights, kRows, {}, pool));
+  const double plain = error_of(round_nearest(grid, {}, problem.weights, kRows, kCols, {}, pool));
+  const double better = error_of(round_compensated(grid, {}, compensation, problem.weights, kRows, {}, pool));
   EXPECT_LT(better, 0.6 * plain);  // the inputs have 20 strong directions of 256
 }
 
@@ -77,7 +77,7 @@ TEST_P(Compensated, IsTheDefinition) {
   const Case problem = correlated(2);
   ThreadPool pool(1);
   const Compensation compensation(problem.gram, kCols);
-  const GridMatrix matrix = round_compensated(grid, compensation, problem.weights, kRows, {}, pool);
+  const GridMatrix matrix = round_compensated(grid, {}, compensation, problem.weights, kRows, {}, pool);
   const std::uint64_t groups = kCols / grid.group;
   std::size_t different = 0;
   for (std::uint64_t r = 0; r < kRows; ++r) {
@@ -96,10 +96,10 @@ TEST_P(Compensated, DoesNotDependOnThreads) {
   const Case problem = correlated(3);
   const Compensation compensation(problem.gram, kCols);
   ThreadPool one(1);
-  const GridMatrix expected = round_compensated(grid, compensation, problem.weights, kRows, {}, one);
+  const GridMatrix expected = round_compensated(grid, {}, compensation, problem.weights, kRows, {}, one);
   for (const unsigned threads : {2u, 3u}) {
     ThreadPool pool(threads);
-    const GridMatrix found = round_compensated(grid, compensation, problem.weights, kRows, {}, pool);
+    const GridMatrix found = round_compensated(grid, {}, compensation, problem.weights, kRows, {}, pool);
     EXPECT_EQ(found.codes, expected.codes);
     EXPECT_EQ(found.scales, expected.scales);
   }
@@ -111,12 +111,17 @@ TEST_P(Compensated, IsPlainRoundingWhereInputsAreIndependent) {
   std::vector<float> identity(kCols * kCols);
   for (std::uint64_t i = 0; i < kCols; ++i) identity[i * kCols + i] = 2;
   ThreadPool pool(2);
-  const GridMatrix plain =
-      round_nearest(grid, ScaleRule::LeastSquares, problem.weights, kRows, kCols, {}, pool);
-  const GridMatrix found =
-      round_compensated(grid, Compensation(identity, kCols), problem.weights, kRows, {}, pool);
-  EXPECT_EQ(found.codes, plain.codes);
-  EXPECT_EQ(found.scales, plain.scales);
+  std::vector<GroupRules> all{{}};
+  if (grid.precision == Precision::Ternary) {
+    for (const TernaryRuleInfo& row : ternary_rules()) all.push_back({.ternary = row.rule});
+  }
+  for (const GroupRules& rules : all) {
+    const GridMatrix plain = round_nearest(grid, rules, problem.weights, kRows, kCols, {}, pool);
+    const GridMatrix found =
+        round_compensated(grid, rules, Compensation(identity, kCols), problem.weights, kRows, {}, pool);
+    EXPECT_EQ(found.codes, plain.codes);
+    EXPECT_EQ(found.scales, plain.scales);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Compensated, testing::ValuesIn(grids().begin(), grids().end()),

@@ -9,6 +9,7 @@
 
 #include "base/half.hpp"
 #include "packing/registry.hpp"
+#include "quantize/simd/elements.hpp"
 #include "quantize/ternary.hpp"
 #include "sterna/error.hpp"
 
@@ -185,6 +186,23 @@ void nearest_codes(const Grid& grid, std::span<const float> w, float scale, std:
     const float clamped = std::min(std::max(w[i] * inverse, least), most);
     codes[i] = static_cast<std::int8_t>((clamped + kRound) - kRound);
   }
+}
+
+GroupFit fit_group(const Grid& grid, const GroupRules& rules, std::span<const float> w,
+                   std::span<const float> importance) {
+  if (grid.precision != Precision::Ternary || !rules.ternary)
+    return {fit_scale(grid, rules.scale, w, importance), {}};
+  const TernaryChoice choice = choose_ternary(*rules.ternary, w, importance);
+  return {to_f16(choice.scale), choice.threshold};
+}
+
+int code_of(const Grid& grid, float w, const GroupFit& fit) noexcept {
+  return fit.threshold ? quant::trit_of(w, *fit.threshold) : nearest_code(grid, w, fit.scale);
+}
+
+void codes_of(const Grid& grid, std::span<const float> w, const GroupFit& fit, std::int8_t* codes) noexcept {
+  if (!fit.threshold) return nearest_codes(grid, w, fit.scale, codes);
+  quant::loops().ternarize(w.data(), w.size(), *fit.threshold, codes);
 }
 
 void encode_row(DType dtype, std::span<const std::int8_t> codes, std::span<const float> scales,

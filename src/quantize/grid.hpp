@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -36,6 +37,24 @@ enum class ScaleRule : std::uint8_t {
   LeastSquares,  ///< least Σ importance·(w − ŵ)² among scales near that, each refined by regression; ternary:
                  ///< exact
 };
+
+/// How groups become codes.
+struct GroupRules {
+  ScaleRule scale = ScaleRule::LeastSquares;
+  /// Of ternary groups instead, whose trits then are above the rule's threshold (quantize/ternary.hpp); none:
+  /// the nearest to w / scale.
+  std::optional<TernaryRule> ternary{};
+};
+/// A group's scale, rounded to f16; and the magnitude up to which its weights become 0, where a rule has one.
+struct GroupFit {
+  float scale = 0;
+  std::optional<float> threshold{};
+};
+/// Throws as fit_scale.
+GroupFit fit_group(const Grid& grid, const GroupRules& rules, std::span<const float> w,
+                   std::span<const float> importance);
+int code_of(const Grid& grid, float w, const GroupFit& fit) noexcept;
+void codes_of(const Grid& grid, std::span<const float> w, const GroupFit& fit, std::int8_t* codes) noexcept;
 
 /// The scale of a group, rounded to f16. `importance` [group] weighs the squared errors; empty: all 1.
 /// Weights are finite. Throws Mismatch for weights whose scale f16 cannot hold.

@@ -168,6 +168,15 @@ const TernaryRuleInfo& info(TernaryRule rule) noexcept {
   return kRules[static_cast<std::size_t>(rule)];  // a test sees that they are in this order
 }
 
+std::string_view to_string(TernaryRule rule) noexcept {
+  return info(rule).name;
+}
+
+std::optional<TernaryRule> ternary_rule_from_name(std::string_view name) noexcept {
+  const auto* row = std::ranges::find(kRules, name, &TernaryRuleInfo::name);
+  return row == kRules.end() ? std::nullopt : std::optional(row->rule);
+}
+
 TernaryChoice choose_ternary(TernaryRule rule, std::span<const float> weights,
                              std::span<const float> importance, const TernaryOptions& options) {
   check_options(options);

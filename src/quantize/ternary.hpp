@@ -8,16 +8,9 @@
 #include "packing/registry.hpp"
 #include "quantize/grain.hpp"
 #include "quantize/rounding.hpp"
+#include "sterna/precision.hpp"
 
 namespace sterna {
-
-enum class TernaryRule : std::uint8_t {
-  AbsMean,               ///< BitNet b1.58 (Ma et al. 2024, arXiv:2402.17764)
-  AbsMedian,             ///< BitNet b1.58 Reloaded (Nielsen & Schneider-Kamp 2024, arXiv:2407.09527)
-  Percentile,            ///< a share of the weights becomes zero
-  LeastSquares,          ///< the exact optimum of ternary weight networks (Li et al. 2016, arXiv:1605.04711)
-  WeightedLeastSquares,  ///< the same, of errors weighted with what the inputs are on average
-};
 
 /// trit = (w > threshold) − (w < −threshold), and the weight that is stored is trit · scale.
 struct TernaryChoice {

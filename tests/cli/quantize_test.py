@@ -43,6 +43,20 @@ class Quantize(ProgramTest):
         for matrix in report["matrices"]:
             self.assertEqual(types[matrix["name"] + ".weight"], matrix["type"])
 
+    def test_a_rule_for_ternary_groups(self):
+        out, same, page = (support._folder / name for name in ("rule.gguf", "plain.gguf", "rule.html"))
+        plain = self.json("quantize", float_model(), same, "--type", "ternary")
+        self.assertIsNone(plain["ternary_rule"])
+        report = self.json("quantize", float_model(), out, "--type", "ternary", "--ternary-rule", "absmedian",
+                           "--report", page)
+        self.assertEqual(report["ternary_rule"], "absmedian")
+        self.assertIn("ternary by absmedian", page.read_text())
+        self.assertGreater(report["matrices"][1]["weights"]["mse"], plain["matrices"][1]["weights"]["mse"])
+        self.fails("quantize", float_model(), out, "--type", "ternary", "--ternary-rule", "mode", says="absmedian")
+        self.fails("quantize", float_model(), out, "--type", "ternary", "--ternary-rule", "weighted-least-squares",
+                   says="a calibration text")
+        self.fails("quantize", MODEL, out, "--ternary-rule", "absmean", says="ternary already")
+
     @support.long_when_sanitized
     def test_a_budget_with_its_report(self):
         out, page = support._folder / "budget.gguf", support._folder / "budget.html"

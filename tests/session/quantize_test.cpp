@@ -9,8 +9,12 @@
 #include <iterator>
 #include <map>
 
+#include "base/half.hpp"
 #include "model/checkpoint.hpp"
+#include "model/model_writer.hpp"
 #include "model/weights.hpp"
+#include "quantize/ternary.hpp"
+#include "sterna/calibration.hpp"
 #include "sterna/convert.hpp"
 #include "sterna/error.hpp"
 #include "sterna/session.hpp"
@@ -160,8 +164,62 @@ TEST(Quantize, KeepsABudgetAndWritesWhatItMeasured) {
   EXPECT_EQ(category_of(in, options), ErrorCategory::Limit);
 }
 
+class QuantizeByRule : public ::testing::TestWithParam<TernaryRuleInfo> {};
+
+TEST_P(QuantizeByRule, EveryGroupHasItsTritsAndScale) {
+  const auto folder = testing::scratch();
+  const auto in = float_model(folder);
+  const auto out = folder / "out.gguf";
+  const TernaryRule rule = GetParam().rule;
+  const std::string text = rule == TernaryRule::WeightedLeastSquares ? some_text() : std::string();
+  const QuantizeReport report = quantize(in, out,
+                                         {.precision = Precision::Ternary,
+                                          .ternary_rule = rule,
+                                          .rounding = WeightRounding::LeastSquares,
+                                          .calibration_text = text,
+                                          .calibration_tokens = 512,
+                                          .sensitivity_tokens = 511,
+                                          .threads = 2});
+  EXPECT_EQ(report.ternary_rule, rule);
+  std::vector<float> importance;
+  if (!text.empty()) {
+    const auto calibration = calibrate(Model::load(in), text, {.max_tokens = 512});
+    const auto& moments = calibration.of("blk.1.ffn_down")->second_moments;
+    importance.assign(moments.begin(), moments.end());
+  }
+  const Checkpoint before = open_checkpoint(in), after = open_checkpoint(out);
+  const LinearSource& source = before.layers[1].down;
+  std::vector<float> w(source.rows * source.cols), stored(w.size());
+  read_rows(source, 0, source.rows, w.data());
+  const StoredTensor& written = *after.layers[1].down.weight;
+  ASSERT_EQ(written.dtype, DType::TQ1_0);
+  find_packing(DType::TQ1_0)->dequantize_row(written.bytes.data(), stored.size(), stored.data());
+  constexpr std::size_t kGroup = 256;
+  for (std::size_t at = 0; at < w.size(); at += kGroup) {
+    const auto a = importance.empty() ? std::span<const float>()
+                                      : std::span(importance).subspan(at % source.cols, kGroup);
+    const TernaryChoice choice = choose_ternary(rule, std::span(w).subspan(at, kGroup), a);
+    const float scale = f16_to_f32(f32_to_f16(choice.scale));
+    for (std::size_t i = at; i < at + kGroup; ++i) {
+      const float wanted = w[i] > choice.threshold ? scale : w[i] < -choice.threshold ? -scale : 0.0f;
+      ASSERT_EQ(stored[i], wanted) << i;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, QuantizeByRule, ::testing::ValuesIn(ternary_rules()), [](const auto& row) {
+  std::string name(row.param.name);
+  std::ranges::replace(name, '-', '_');
+  return name;
+});
+
 TEST(Quantize, RefusesOptionsThatContradictEachOther) {
   const auto in = float_model(testing::scratch());
+  EXPECT_EQ(
+      category_of(in, {.precision = Precision::Ternary, .ternary_rule = TernaryRule::WeightedLeastSquares}),
+      ErrorCategory::InvalidArgument);
+  EXPECT_EQ(category_of(testing::bundled_model(), {.ternary_rule = TernaryRule::AbsMean}),
+            ErrorCategory::InvalidArgument);
   EXPECT_EQ(category_of(in, {}), ErrorCategory::InvalidArgument);
   EXPECT_EQ(category_of(in, {.precision = Precision::Int4, .budget = 1 << 20}),
             ErrorCategory::InvalidArgument);

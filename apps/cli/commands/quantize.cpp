@@ -13,6 +13,7 @@
 #include "platform/atomic_file.hpp"
 #include "quantize/precision.hpp"
 #include "quantize/report.hpp"
+#include "quantize/ternary.hpp"
 #include "sterna/error.hpp"
 #include "support/budget.hpp"
 #include "support/interrupt.hpp"
@@ -35,6 +36,7 @@ struct Args {
   std::string rules;
   std::string embedding;
   std::string ternary;
+  std::string ternary_rule;
   std::string rounding;
   std::string kv;
   std::string calibrate;
@@ -81,9 +83,12 @@ std::string summary(const QuantizeReport& report) {
 
 std::string text_of(const QuantizeReport& report) {
   std::string text = summary(report);
-  text += fmt::format("\n{}: {} ({} of matrices, {} in f16), rounding {}, in {}\n", report.output,
-                      format_bytes(report.bytes), format_bytes(report.matrix_bytes),
-                      format_bytes(report.float_bytes), report.rounding, format_seconds(report.seconds));
+  text +=
+      fmt::format("\n{}: {} ({} of matrices, {} in f16), rounding {}{}, in {}\n", report.output,
+                  format_bytes(report.bytes), format_bytes(report.matrix_bytes),
+                  format_bytes(report.float_bytes), report.rounding,
+                  report.ternary_rule ? fmt::format(", ternary by {}", to_string(*report.ternary_rule)) : "",
+                  format_seconds(report.seconds));
   if (report.kv_type) text += fmt::format("key and value cache {}\n", to_string(*report.kv_type));
   if (report.evaluated_tokens > 0) {
     text += fmt::format(
@@ -106,6 +111,7 @@ int quantize_model(const Args& args) {
   if (!args.rules.empty()) options.rules = read_precision_rules(args.rules);
   if (!args.embedding.empty()) options.embedding = precision_from_name(args.embedding);
   if (!args.ternary.empty()) options.ternary = dtype_from_name(args.ternary);
+  if (!args.ternary_rule.empty()) options.ternary_rule = ternary_rule_from_name(args.ternary_rule);
   if (!args.rounding.empty()) options.rounding = rounding_from_name(args.rounding);
   if (!args.kv.empty()) options.kv = kv_type_from_name(args.kv);  // none for auto
   const std::string calibration = args.calibrate.empty() ? "" : read_text(args.calibrate);
@@ -149,6 +155,12 @@ std::vector<std::string> precisions(std::initializer_list<Precision> all) {
   return names;
 }
 
+std::vector<std::string> ternary_rule_names() {
+  std::vector<std::string> names;
+  for (const TernaryRuleInfo& row : ternary_rules()) names.emplace_back(row.name);
+  return names;
+}
+
 }  // namespace
 
 Action setup_quantize(CLI::App& app) {
@@ -178,6 +190,11 @@ Action setup_quantize(CLI::App& app) {
   app.add_option("--ternary", args->ternary, "Type of ternary matrices: tq1_0, tq2_0 or i2_s")
       ->option_text("TYPE")
       ->check(CLI::IsMember({"tq1_0", "tq2_0", "i2_s"}));
+  app.add_option("--ternary-rule", args->ternary_rule,
+                 "Rule for threshold and scale of ternary groups: absmean, absmedian, percentile,\n"
+                 "least-squares or weighted-least-squares (none: by --rounding)")
+      ->option_text("RULE")
+      ->check(CLI::IsMember(ternary_rule_names()));
   app.add_option("--rounding", args->rounding,
                  "nearest, least-squares or compensated (compensated with a calibration text)")
       ->option_text("HOW")
@@ -210,6 +227,9 @@ Action setup_quantize(CLI::App& app) {
       "needs --type for all of them, or one of --budget, --target-ppl and --policy, which measure on the\n"
       "calibration text what every matrix loses in every precision and take the best assignment.\n"
       "The file is written whole or not at all.\n\n"
+      "Of float layers that become ternary, 256 weights share a scale. By --rounding it is their absmean\n"
+      "(nearest) or that of the least squared error, and each weight takes the nearest trit. --ternary-rule\n"
+      "takes a rule's scale instead, and its threshold, up to which weights become 0, with any rounding.\n\n"
       "Examples:\n"
       "  sterna quantize my-model/ int4.gguf --type int4 --calibrate train.txt -f heldout.txt\n"
       "  sterna quantize my-model/ small.gguf --budget 12MB --calibrate train.txt --report small.html\n"

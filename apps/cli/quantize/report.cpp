@@ -57,6 +57,7 @@ Json json_report(const QuantizeReport& report) {
           {"input", report.input},
           {"output", report.output},
           {"rounding", report.rounding},
+          {"ternary_rule", report.ternary_rule ? Json(to_string(*report.ternary_rule)) : Json()},
           {"bytes", report.bytes},
           {"matrix_bytes", report.matrix_bytes},
           {"float_bytes", report.float_bytes},

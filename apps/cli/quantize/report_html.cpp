@@ -97,11 +97,12 @@ std::string kv_table(const QuantizeReport& report) {
 
 std::string html_report(const QuantizeReport& report) {
   std::string html = page_begin("A model quantised", fmt::format("{}{}", kPlotStyle, kStyle));
-  html += fmt::format("<p class=\"soft\">{} to {}, in {}; {}.</p>\n", escaped(report.input),
-                      escaped(report.output), format_seconds(report.seconds),
-                      report.calibration_tokens > 0
-                          ? fmt::format("calibrated on {} tokens", report.calibration_tokens)
-                          : "not calibrated");
+  html += fmt::format(
+      "<p class=\"soft\">{} to {}, in {}; {}{}.</p>\n", escaped(report.input), escaped(report.output),
+      format_seconds(report.seconds),
+      report.calibration_tokens > 0 ? fmt::format("calibrated on {} tokens", report.calibration_tokens)
+                                    : "not calibrated",
+      report.ternary_rule ? fmt::format("; ternary by {}", to_string(*report.ternary_rule)) : "");
   html += facts(report);
   html += section("Size and quality", "The best assignment of precisions for each budget.",
                   frontier_plot(report));

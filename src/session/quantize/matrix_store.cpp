@@ -85,17 +85,15 @@ const Compensation& MatrixStore::compensation_of(const InputStatistics& input) {
 GridMatrix MatrixStore::rounded(const LinearSource& source, const Grid& grid, std::uint64_t rows,
                                 std::span<const float> w) {
   const InputStatistics* input = input_of(source);
-  if (options_.rounding == WeightRounding::Nearest || !input) {
-    const ScaleRule rule =
-        options_.rounding == WeightRounding::Nearest ? ScaleRule::Extreme : ScaleRule::LeastSquares;
-    return round_nearest(grid, rule, w, rows, source.cols, {}, pool_);
-  }
+  const bool nearest = options_.rounding == WeightRounding::Nearest;
+  const GroupRules rules{nearest ? ScaleRule::Extreme : ScaleRule::LeastSquares, options_.ternary_rule};
+  if (!input) return round_nearest(grid, rules, w, rows, source.cols, {}, pool_);
   auto& importance = importance_[input];
   if (importance.empty()) importance.assign(input->second_moments.begin(), input->second_moments.end());
   if (options_.rounding == WeightRounding::Compensated) {
-    return round_compensated(grid, compensation_of(*input), w, rows, importance, pool_);
+    return round_compensated(grid, rules, compensation_of(*input), w, rows, importance, pool_);
   }
-  return round_nearest(grid, ScaleRule::LeastSquares, w, rows, source.cols, importance, pool_);
+  return round_nearest(grid, rules, w, rows, source.cols, importance, pool_);
 }
 
 /// Adds the errors of some rows.

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,6 +22,7 @@ namespace sterna {
 struct StoreOptions {
   WeightRounding rounding = WeightRounding::LeastSquares;
   DType ternary = DType::TQ1_0;
+  std::optional<TernaryRule> ternary_rule{};
   const Calibration* calibration = nullptr;  ///< null: none; Compensated needs one with gram
 };
 

@@ -61,6 +61,10 @@ void check_options(const QuantizeOptions& options) {
     contradiction("error-compensated rounding needs the inputs' second moments", "no text",
                   "a calibration text");
   }
+  if (options.ternary_rule == TernaryRule::WeightedLeastSquares && options.calibration_text.empty()) {
+    contradiction("weighting errors with the inputs needs their second moments", "no text",
+                  "a calibration text");
+  }
   if (options.finetune_steps > 0 && options.calibration_text.empty()) {
     contradiction("recovery needs a text to learn from", "none", "a calibration text");
   }
@@ -73,6 +77,7 @@ class Pipeline {
         checkpoint_(open_checkpoint(in, {.map = {}, .i2s_group = options.i2s_group})),
         pool_(options.threads) {
     report_.input = in.string();
+    report_.ternary_rule = options.ternary_rule;
     collect();
   }
 
@@ -81,6 +86,7 @@ class Pipeline {
     calibrate();
     MatrixStore store({.rounding = rounding_,
                        .ternary = options_.ternary.value_or(DType::TQ1_0),
+                       .ternary_rule = options_.ternary_rule,
                        .calibration = calibration_ ? &*calibration_ : nullptr},
                       pool_);
     choose(store);
@@ -126,6 +132,10 @@ class Pipeline {
       contradiction("what the float layers shall become is not said", "nothing",
                     "a precision, a budget, a target perplexity or a policy");
     }
+    if (!any_float && options_.ternary_rule) {
+      contradiction("the model's linear layers are ternary already, and keep their scales",
+                    std::string(to_string(*options_.ternary_rule)), "no rule");
+    }
     if (any_float && options_.ternary == DType::I2_S) {
       contradiction("float layers that become ternary have a scale for every 256 weights", "i2_s",
                     "tq1_0 or tq2_0");
@@ -158,7 +168,7 @@ class Pipeline {
     if (!text) return;
     trial_.emplace(checkpoint_.path,
                    LoadOptions{.i2s_group = options_.i2s_group, .threads = options_.threads});
-    if (rounding_ != WeightRounding::Nearest) {
+    if (rounding_ != WeightRounding::Nearest || options_.ternary_rule == TernaryRule::WeightedLeastSquares) {
       calibration_ = sterna::calibrate(trial_->model(), options_.calibration_text,
                                        {.window = kWindow,
                                         .max_tokens = options_.calibration_tokens,
