@@ -69,7 +69,9 @@ int compare(int argc, char** argv) {
   const Calibration calibration =
       calibrate(trial.model(), calibration_text,
                 {.window = kWindow, .max_tokens = 32768, .gram = true, .threads = threads});
-  MatrixStore store({.rounding = WeightRounding::Compensated, .calibration = &calibration}, pool);
+  MatrixStore store({.rounding = WeightRounding::Compensated,
+                     .input_of = [&](std::string_view linear) { return calibration.of(linear); }},
+                    pool);
   const Tokenizer& tokenizer = *trial.model()->tokenizer();
   const LogitJudge judge(
       *trial.model(),

@@ -134,11 +134,13 @@ struct QuantizeReport {
 ///
 /// Without a text nothing runs the model: a matrix at a time goes through memory. With
 /// WeightRounding::Compensated last bits depend on the processor's LAPACK; otherwise the file is the same on
-/// every machine.
+/// every machine. At most 1 GB of second moments are held at a time: of as many blocks as that is, one group
+/// after another.
 ///
 /// Throws InvalidArgument for options that contradict each other or lack what they need, Limit for second
-/// moments beyond 1 GB and for a budget below the least possible (which it names), Mismatch where a matrix's
-/// columns are no multiple of a block; and what Model::load throws.
+/// moments of one block beyond 1 GB, for too many calibration tokens to be kept between groups of blocks, and
+/// for a budget below the least possible (which it names), Mismatch where a matrix's columns are no multiple
+/// of a block; and what Model::load throws.
 QuantizeReport quantize(const std::filesystem::path& in, const std::filesystem::path& out,
                         const QuantizeOptions& options);
 

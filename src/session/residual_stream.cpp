@@ -4,7 +4,6 @@
 #include <atomic>
 #include <string>
 
-#include "model/forward.hpp"
 #include "model/model_impl.hpp"
 #include "sterna/error.hpp"
 
@@ -32,10 +31,13 @@ ResidualStream::ResidualStream(const Model& model, std::vector<std::vector<std::
   move_to(0);
 }
 
-void ResidualStream::move_to(std::size_t block) {
+void ResidualStream::move_to(std::size_t block, const InputObserver& observer,
+                             const std::function<void()>& end_window) {
+  if (block == block_) return;
   const auto length = static_cast<std::uint32_t>(windows_.front().size());
   Forward forward(model_.config(), model_.impl().weights, model_.impl().dispatch, pool_,
                   {.context = length, .batch = batch_, .kv = KvType::F32});
+  if (observer) forward.observe(observer);
   const std::atomic<bool> never{false};
   const bool from_tokens = block < block_;
   const std::size_t first = from_tokens ? 0 : block_;
@@ -47,6 +49,7 @@ void ResidualStream::move_to(std::size_t block) {
       if (from_tokens) forward.embed(tokens, stream);
       forward.run_blocks(first, block, stream, at, never);
     }
+    if (end_window) end_window();
   }
   block_ = block;
 }

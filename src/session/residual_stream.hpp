@@ -3,9 +3,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
+#include "model/forward.hpp"
 #include "platform/thread_pool.hpp"
 #include "sterna/model.hpp"
 
@@ -22,8 +24,11 @@ class ResidualStream {
                  ThreadPool& pool);
 
   /// Runs blocks until the stream is the one before `block`: at most as many as the model has. Back to an
-  /// earlier block it starts with the tokens. Weights are the model's at the time of the call.
-  void move_to(std::size_t block);
+  /// earlier block it starts with the tokens. Weights are the model's at the time of the call. The observer
+  /// sees what the blocks' products are fed with, as of Forward::observe, `end_window` is called after each
+  /// window.
+  void move_to(std::size_t block, const InputObserver& observer = {},
+               const std::function<void()>& end_window = {});
 
   std::size_t block() const noexcept { return block_; }
   /// Of tokens [first, first + count) of a window: [count, hidden].

@@ -6,10 +6,9 @@
 #include "model/forward.hpp"
 #include "model/identity.hpp"
 #include "model/model_impl.hpp"
-#include "quantize/calibration/statistics.hpp"
 #include "session/calibration/calibration_file.hpp"
 #include "session/calibration/choose_windows.hpp"
-#include "session/calibration/model_inputs.hpp"
+#include "session/calibration/input_gatherer.hpp"
 #include "sterna/error.hpp"
 
 namespace sterna {
@@ -57,13 +56,9 @@ Calibration calibrate(const std::shared_ptr<const Model>& model, std::string_vie
   const std::uint32_t batch = std::min(options.batch, options.window);
   Forward forward(model->config(), model->impl().weights, model->impl().dispatch, pool,
                   {.context = options.window, .batch = batch, .kv = KvType::F32});
-  StatisticsGatherer gatherer(pool, batch);
-  std::vector<GramRows> pending;
-  for (const InputStatistics& input : sums.inputs) pending.emplace_back(options.gram ? input.channels : 0);
-  forward.observe([&](const Linear& first, const float* rows, std::size_t tokens) {
-    const std::size_t i = inputs.places.at(&first);
-    gatherer.add(sums.inputs[i], pending[i], rows, tokens);
-  });
+  InputGatherer gatherer(inputs, sums.inputs, batch, pool);
+  forward.observe(
+      [&](const Linear& first, const float* rows, std::size_t n) { gatherer.add(first, rows, n); });
 
   const auto save = [&] {
     if (!options.resume.empty()) write_unfinished(options.resume, sums, work);
@@ -75,7 +70,7 @@ Calibration calibrate(const std::shared_ptr<const Model>& model, std::string_vie
     windows.copy(chosen[sums.windows], tokens.data());
     for (std::uint32_t at = 0; at < options.window; at += batch)
       forward.run(std::span(tokens).subspan(at, std::min(batch, options.window - at)), at, never);
-    for (std::size_t i = 0; i < pending.size(); ++i) gatherer.end_window(sums.inputs[i], pending[i]);
+    gatherer.end_window();
     ++sums.windows;
     sums.tokens += options.window;
     try {

@@ -9,14 +9,15 @@
 
 namespace sterna {
 
-ModelInputs inputs_of(const Model& model, bool gram) {
+ModelInputs inputs_of(const Model& model, bool gram, std::size_t first, std::size_t last) {
   ModelInputs inputs;
   const auto add = [&](const Linear& linear, const std::string& name) {
     inputs.places.emplace(&linear, inputs.sums.size());
     inputs.sums.push_back(start_statistics(name, linear.matrix.cols, gram));
   };
-  for (const Layer& layer : model.impl().weights.layers) {
-    const std::string block = "blk." + std::to_string(&layer - model.impl().weights.layers.data()) + ".";
+  for (std::size_t n = first; n < last; ++n) {
+    const Layer& layer = model.impl().weights.layers[n];
+    const std::string block = "blk." + std::to_string(n) + ".";
     const Linear* const linears[] = {&layer.query, &layer.key, &layer.value, &layer.attention_output,
                                      &layer.gate,  &layer.up,  &layer.down};
     const Linear* const* at = linears;

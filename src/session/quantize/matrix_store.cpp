@@ -70,14 +70,10 @@ DType MatrixStore::dtype_of(Precision precision) const {
   return precision == Precision::Ternary ? options_.ternary : grid->dtype;
 }
 
-const InputStatistics* MatrixStore::input_of(const LinearSource& source) const {
-  return options_.calibration ? options_.calibration->of(source.name) : nullptr;
-}
-
 const Compensation& MatrixStore::compensation_of(const InputStatistics& input) {
-  if (compensated_ != &input) {
+  if (compensated_ != input.name) {
     compensation_ = std::make_unique<Compensation>(input.gram, input.channels);
-    compensated_ = &input;
+    compensated_ = input.name;
   }
   return *compensation_;
 }
@@ -88,7 +84,7 @@ GridMatrix MatrixStore::rounded(const LinearSource& source, const Grid& grid, st
   const bool nearest = options_.rounding == WeightRounding::Nearest;
   const GroupRules rules{nearest ? ScaleRule::Extreme : ScaleRule::LeastSquares, options_.ternary_rule};
   if (!input) return round_nearest(grid, rules, w, rows, source.cols, {}, pool_);
-  auto& importance = importance_[input];
+  auto& importance = importance_[input->name];
   if (importance.empty()) importance.assign(input->second_moments.begin(), input->second_moments.end());
   if (options_.rounding == WeightRounding::Compensated) {
     return round_compensated(grid, rules, compensation_of(*input), w, rows, importance, pool_);

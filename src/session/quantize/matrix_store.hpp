@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -23,7 +25,9 @@ struct StoreOptions {
   WeightRounding rounding = WeightRounding::LeastSquares;
   DType ternary = DType::TQ1_0;
   std::optional<TernaryRule> ternary_rule{};
-  const Calibration* calibration = nullptr;  ///< null: none; Compensated needs one with gram
+  /// The statistics of what a linear layer reads, valid until the next call; null where there are none.
+  /// Compensated needs the Gram matrices.
+  std::function<const InputStatistics*(std::string_view linear)> input_of{};
 };
 
 /// What storing a matrix did to it.
@@ -62,14 +66,16 @@ class MatrixStore {
                      std::span<const float> w);
   void account(const LinearSource& source, std::uint64_t rows, std::span<const float> w, DType dtype,
                Bytes out, StoreErrors& errors);
-  const InputStatistics* input_of(const LinearSource& source) const;
+  const InputStatistics* input_of(const LinearSource& source) const {
+    return options_.input_of ? options_.input_of(source.name) : nullptr;
+  }
   const Compensation& compensation_of(const InputStatistics& input);
 
   StoreOptions options_;
   ThreadPool& pool_;
-  const InputStatistics* compensated_ = nullptr;  ///< whose `compensation_` is
-  std::unique_ptr<Compensation> compensation_;    ///< of the last input: Q, K and V share one
-  std::map<const InputStatistics*, std::vector<float>> importance_;
+  std::string compensated_;                               ///< the input whose `compensation_` is
+  std::unique_ptr<Compensation> compensation_;            ///< of the last input: Q, K and V share one
+  std::map<std::string, std::vector<float>> importance_;  ///< by input
   std::map<std::pair<std::string, Precision>, StoredMatrix> stored_;
   std::uint64_t stored_bytes_ = 0;
 };

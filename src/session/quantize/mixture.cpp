@@ -14,6 +14,18 @@ std::optional<double> most_rise(const QuantizeOptions& options, const LogitJudge
   return std::nullopt;
 }
 
+void replace_all(const std::vector<OpenMatrix>& candidates, const std::vector<Precision>& precisions,
+                 MatrixStore& store, TrialModel& trial) {
+  std::vector<Matrix> matrices;
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    const LinearSource& source = candidates[i].source;
+    const StoredMatrix& stored = store.store(source, precisions[i]);
+    matrices.push_back(matrix_of(stored.dtype, source.rows, source.cols, stored.bytes));
+  }
+  for (std::size_t i = 0; i < candidates.size(); ++i)
+    trial.replace(candidates[i].source.name, std::move(matrices[i]));
+}
+
 Mixture::Mixture(const std::vector<OpenMatrix>& candidates, const std::vector<Measured>& measured,
                  MatrixStore& store, TrialModel& trial, const LogitJudge& judge,
                  const QuantizeOptions& options)
@@ -38,11 +50,10 @@ Mixture::Mixture(const std::vector<OpenMatrix>& candidates, const std::vector<Me
 }
 
 Judgement Mixture::run(const Assignment& assignment) {
-  for (std::size_t i = 0; i < candidates_.size(); ++i) {
-    const LinearSource& source = candidates_[i].source;
-    const StoredMatrix& stored = store_.store(source, candidates_[i].precisions[assignment.choice[i]]);
-    trial_.replace(source.name, matrix_of(stored.dtype, source.rows, source.cols, stored.bytes));
-  }
+  std::vector<Precision> precisions;
+  for (std::size_t i = 0; i < candidates_.size(); ++i)
+    precisions.push_back(candidates_[i].precisions[assignment.choice[i]]);
+  replace_all(candidates_, precisions, store_, trial_);
   const Judgement judgement = judge_.judge(*trial_.model());
   trial_.restore();
   return judgement;

@@ -14,6 +14,11 @@ namespace sterna {
 /// either.
 std::optional<double> most_rise(const QuantizeOptions& options, const LogitJudge& judge);
 
+/// Puts all candidates in their place, each stored in its precision. All are stored before the first is put
+/// there: statistics that are still to be gathered are the float model's.
+void replace_all(const std::vector<OpenMatrix>& candidates, const std::vector<Precision>& precisions,
+                 MatrixStore& store, TrialModel& trial);
+
 class Mixture {
  public:
   /// Everything must outlive it.

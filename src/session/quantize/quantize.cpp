@@ -12,6 +12,7 @@
 #include "model/kv_type.hpp"
 #include "model/recovery/recover.hpp"
 #include "quantize/precision.hpp"
+#include "session/calibration/block_calibration.hpp"
 #include "session/quantize/cache_choice.hpp"
 #include "session/quantize/mixture.hpp"
 #include "session/quantize/sensitivity.hpp"
@@ -22,7 +23,7 @@ namespace sterna {
 namespace {
 
 constexpr std::uint32_t kWindow = 512;
-constexpr std::uint64_t kMostGramBytes = std::uint64_t{1} << 30;
+constexpr std::uint64_t kMostGramBytes = std::uint64_t{1} << 30;  // at a time
 constexpr std::size_t kHistogramBins = 64;
 constexpr Precision kOfLinears[] = {Precision::Ternary, Precision::Int2, Precision::Int4, Precision::Int8,
                                     Precision::F16};
@@ -36,13 +37,6 @@ constexpr Precision kOfEmbeddings[] = {Precision::Int4, Precision::Int8, Precisi
 
 bool is_float(const LinearSource& source) {
   return source.encoding == WeightEncoding::Dense;
-}
-
-/// Of the four inputs of every block.
-std::uint64_t gram_bytes(const ModelConfig& config) {
-  const auto square = [](std::uint64_t n) { return n * n * sizeof(float); };
-  const std::uint64_t query = std::uint64_t{config.heads} * config.head_dim;
-  return config.layers * (2 * square(config.hidden) + square(query) + square(config.ffn));
 }
 
 void check_options(const QuantizeOptions& options) {
@@ -84,11 +78,11 @@ class Pipeline {
   QuantizeReport run(const std::filesystem::path& out) {
     const auto begin = std::chrono::steady_clock::now();
     calibrate();
-    MatrixStore store({.rounding = rounding_,
-                       .ternary = options_.ternary.value_or(DType::TQ1_0),
-                       .ternary_rule = options_.ternary_rule,
-                       .calibration = calibration_ ? &*calibration_ : nullptr},
-                      pool_);
+    StoreOptions stored{.rounding = rounding_,
+                        .ternary = options_.ternary.value_or(DType::TQ1_0),
+                        .ternary_rule = options_.ternary_rule};
+    if (calibration_) stored.input_of = [this](std::string_view linear) { return calibration_->of(linear); };
+    MatrixStore store(stored, pool_);
     choose(store);
     choose_cache(store);
     if (options_.finetune_steps > 0) recover(store);
@@ -157,26 +151,24 @@ class Pipeline {
   void calibrate() {
     rounding_ = options_.rounding.value_or(WeightRounding::LeastSquares);
     const bool text = !options_.calibration_text.empty() && !exact_;
-    const std::uint64_t bytes = gram_bytes(checkpoint_.config);
-    if (!options_.rounding && text && bytes <= kMostGramBytes) rounding_ = WeightRounding::Compensated;
-    if (rounding_ == WeightRounding::Compensated && bytes > kMostGramBytes) {
-      throw Error(
-          ErrorCategory::Limit, "the second moments of this model's inputs are too large",
-          {{"found", std::to_string(bytes) + " bytes"}, {"expected", std::to_string(kMostGramBytes)}});
+    if (text) {
+      trial_.emplace(checkpoint_.path,
+                     LoadOptions{.i2s_group = options_.i2s_group, .threads = options_.threads});
+      const std::uint64_t bytes = checkpoint_.layers.size() * block_gram_bytes(*trial_->model());
+      if (!options_.rounding && bytes <= kMostGramBytes) rounding_ = WeightRounding::Compensated;
     }
     report_.rounding = exact_ ? "exact" : std::string(to_string(rounding_));
-    if (!text) return;
-    trial_.emplace(checkpoint_.path,
-                   LoadOptions{.i2s_group = options_.i2s_group, .threads = options_.threads});
-    if (rounding_ != WeightRounding::Nearest || options_.ternary_rule == TernaryRule::WeightedLeastSquares) {
-      calibration_ = sterna::calibrate(trial_->model(), options_.calibration_text,
-                                       {.window = kWindow,
-                                        .max_tokens = options_.calibration_tokens,
-                                        .gram = rounding_ == WeightRounding::Compensated,
-                                        .threads = options_.threads,
-                                        .progress = options_.progress});
-      report_.calibration_tokens = calibration_->tokens;
-    }
+    const bool weighed =
+        rounding_ != WeightRounding::Nearest || options_.ternary_rule == TernaryRule::WeightedLeastSquares;
+    if (!text || !weighed) return;
+    calibration_.emplace(trial_->model(), options_.calibration_text,
+                         CalibrationOptions{.window = kWindow,
+                                            .max_tokens = options_.calibration_tokens,
+                                            .gram = rounding_ == WeightRounding::Compensated,
+                                            .threads = options_.threads,
+                                            .progress = options_.progress},
+                         kMostGramBytes, pool_);
+    report_.calibration_tokens = calibration_->tokens();
   }
 
   /// The precision of every candidate, and the report of what was weighed.
@@ -244,11 +236,9 @@ class Pipeline {
 
   /// The trial with every matrix as it was chosen.
   void take_chosen(MatrixStore& store) {
-    for (std::size_t i = 0; i < candidates_.size(); ++i) {
-      const LinearSource& source = candidates_[i].source;
-      const StoredMatrix& stored = store.store(source, report_.matrices[i].chosen);
-      trial_->replace(source.name, matrix_of(stored.dtype, source.rows, source.cols, stored.bytes));
-    }
+    std::vector<Precision> precisions;
+    for (std::size_t i = 0; i < candidates_.size(); ++i) precisions.push_back(report_.matrices[i].chosen);
+    replace_all(candidates_, precisions, store, *trial_);
   }
 
   /// On the windows that the file is judged on.
@@ -433,7 +423,7 @@ class Pipeline {
   WeightRounding rounding_ = WeightRounding::LeastSquares;
   std::optional<TrialModel> trial_;  ///< none without a calibration text
   std::optional<LogitJudge> judge_;  ///< while precisions and the cache are chosen
-  std::optional<Calibration> calibration_;
+  std::optional<BlockCalibration> calibration_;
   std::map<std::size_t, GridMatrix> recovered_;  ///< by candidate
   std::map<std::string, std::vector<float>> recovered_norms_;
   double nll_unrecovered_ = 0;
