@@ -138,7 +138,8 @@ std::vector<Assignment> frontier(std::span<const Options> items, std::size_t poi
   std::vector<Assignment> found;
   for (std::size_t p = 0; p < points; ++p) {
     const double share = static_cast<double>(p) / static_cast<double>(points - 1);
-    Assignment next = within(p + 1 == points ? most : std::floor(least + (most - least) * share));
+    const double budget = least > 0 ? least * std::pow(most / least, share) : most * share;
+    Assignment next = within(p + 1 == points ? most : std::floor(budget));
     // Where a gap remains, a larger budget may have found no better one.
     if (found.empty() || next.loss < found.back().loss) found.push_back(std::move(next));
   }

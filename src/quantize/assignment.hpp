@@ -45,8 +45,9 @@ Assignment assign_within(std::span<const Options> items, std::uint64_t budget,
 Assignment assign_for_loss(std::span<const Options> items, double most_loss,
                            std::size_t most_states = kMostStates);
 
-/// What each budget buys: assign_within for `points` ≥ 2 budgets evenly spaced from the least possible cost
-/// to that of the least possible loss, equal results once. Cost rises and loss falls from each to the next.
+/// What each budget buys: assign_within for `points` ≥ 2 budgets, each the same multiple of the one before,
+/// from the least possible cost to that of the least possible loss: losses fall fastest where costs are
+/// least. Equal results once. Cost rises and loss falls from each to the next.
 std::vector<Assignment> frontier(std::span<const Options> items, std::size_t points,
                                  std::size_t most_states = kMostStates);
 
