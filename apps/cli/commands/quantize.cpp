@@ -190,11 +190,12 @@ Action setup_quantize(CLI::App& app) {
   app.add_option("--ternary", args->ternary, "Type of ternary matrices: tq1_0, tq2_0 or i2_s")
       ->option_text("TYPE")
       ->check(CLI::IsMember({"tq1_0", "tq2_0", "i2_s"}));
+  const std::vector<std::string> rules = ternary_rule_names();
   app.add_option("--ternary-rule", args->ternary_rule,
-                 "Rule for threshold and scale of ternary groups: absmean, absmedian, percentile,\n"
-                 "least-squares or weighted-least-squares (none: by --rounding)")
+                 fmt::format("Rule for threshold and scale of ternary groups (none: by --rounding):\n{}",
+                             fmt::join(rules, ", ")))
       ->option_text("RULE")
-      ->check(CLI::IsMember(ternary_rule_names()));
+      ->check(CLI::IsMember(rules));
   app.add_option("--rounding", args->rounding,
                  "nearest, least-squares or compensated (compensated with a calibration text)")
       ->option_text("HOW")
