@@ -51,18 +51,39 @@ void write_all(int fd, Bytes bytes, const std::filesystem::path& path) {
   }
 }
 
+/// tries(name) with names beside `path` until it does not fail for a name that is taken: left by a process
+/// that had this number before.
+template <class Try>
+std::filesystem::path with_free_name(const std::filesystem::path& path, Try&& tries) {
+  static std::atomic<unsigned> counter{0};
+  for (;;) {
+    auto name = folder_of(path) /
+                (".sterna-" + std::to_string(::getpid()) + "-" + std::to_string(counter++) + ".tmp");
+    if (tries(name.c_str())) return name;
+    if (errno != EEXIST && errno != EINTR) throw io_error("cannot write the file", path, errno);
+  }
+}
+
+/// By which an open file without a name gets one.
+std::string proc_name(int fd) {
+  return "/proc/self/fd/" + std::to_string(fd);
+}
+
 }  // namespace
 
 AtomicFile::AtomicFile(std::filesystem::path path) : path_(target_of(std::move(path))) {
   if (!path_.has_filename()) throw io_error("cannot write the file", path_, EISDIR);
-  static std::atomic<unsigned> counter{0};
   buffer_.reserve(kBufferBytes);
-  do {  // EEXIST: left by a process that had this number before
-    temporary_ = folder_of(path_) /
-                 (".sterna-" + std::to_string(::getpid()) + "-" + std::to_string(counter++) + ".tmp");
-    fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  } while (fd_ < 0 && (errno == EEXIST || errno == EINTR));
-  if (fd_ < 0) throw io_error("cannot write the file", path_, errno);
+#if defined(O_TMPFILE)
+  // Where the file system can: without a name until it is whole, so that a killed process leaves nothing.
+  fd_ = ::open(folder_of(path_).c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
+  if (fd_ >= 0 && ::access(proc_name(fd_).c_str(), F_OK) == 0) return;
+  if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+#endif
+  temporary_ = with_free_name(path_, [&](const char* name) {
+    fd_ = ::open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    return fd_ >= 0;
+  });
 }
 
 AtomicFile::~AtomicFile() {
@@ -114,6 +135,11 @@ void AtomicFile::flush() {
 void AtomicFile::commit() {
   flush();
   if (::fsync(fd_) != 0) throw io_error("cannot write the file", path_, errno);
+  if (temporary_.empty()) {
+    temporary_ = with_free_name(path_, [&](const char* name) {
+      return ::linkat(AT_FDCWD, proc_name(fd_).c_str(), AT_FDCWD, name, AT_SYMLINK_FOLLOW) == 0;
+    });
+  }
   // Some file systems report a full disk only here. The descriptor is gone whatever close() says.
   if (::close(std::exchange(fd_, -1)) != 0) throw io_error("cannot write the file", path_, errno);
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) throw io_error("cannot write the file", path_, errno);

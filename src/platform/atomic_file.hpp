@@ -10,8 +10,9 @@
 namespace sterna {
 
 /// Writes to a temporary file beside `path` and renames it on commit(). Without a commit, the destructor
-/// removes the temporary file and `path` is untouched. Every failure throws Io (file, reason), a full disk
-/// included.
+/// removes the temporary file and `path` is untouched; where the file system has files without a name
+/// (O_TMPFILE), a process that is killed leaves nothing either. Every failure throws Io (file, reason), a
+/// full disk included.
 class AtomicFile {
  public:
   explicit AtomicFile(std::filesystem::path path);
@@ -31,7 +32,7 @@ class AtomicFile {
   void flush();
 
   std::filesystem::path path_;
-  std::filesystem::path temporary_;
+  std::filesystem::path temporary_;  ///< empty while it has no name
   int fd_ = -1;
   std::uint64_t offset_ = 0;
   std::vector<std::byte> buffer_;

@@ -1,6 +1,7 @@
 """`quantize`: a float model to a small one, and its report."""
 
 import json
+import os
 import signal
 import subprocess
 import time
@@ -93,11 +94,19 @@ class Quantize(ProgramTest):
         self.fails("quantize", float_model(), out, "--budget", "8 apples", says="apples")
         self.assertFalse(out.exists())
 
+    @staticmethod
+    def has_nameless_files(folder):
+        try:
+            os.close(os.open(folder, os.O_TMPFILE | os.O_WRONLY))
+        except OSError:
+            return False
+        return True
+
     def test_killed_it_leaves_no_file(self):
         folder = support._folder / "killed"
         folder.mkdir()
         out = folder / "out.gguf"
-        for delay in (0.02, 0.1, 0.3):
+        for delay in (0.02, 0.3, 1):
             process = subprocess.Popen([PROGRAM, "quantize", str(float_model()), str(out), "--type", "int4", "-q"],
                                        env=support.environment())
             time.sleep(delay)
@@ -105,6 +114,8 @@ class Quantize(ProgramTest):
             if process.wait() == 0:
                 out.unlink()  # it was done before
             self.assertFalse(out.exists())
+            if self.has_nameless_files(folder):
+                self.assertEqual(list(folder.iterdir()), [])
         subprocess.run([PROGRAM, "quantize", str(float_model()), str(out), "--type", "int4", "-q"], check=True,
                        env=support.environment())
         whole = support._folder / "whole.gguf"
