@@ -221,7 +221,14 @@ std::vector<Timing> Stopwatches::operator()(const Question& question, std::span<
   });
   return take_turns(candidates, [&](const Kernels& kernels) {
     if (question.operation == Operation::Elementwise)
-      kernels.floats.silu_mul(a.data(), b.data(), kWide, b.data());
+      kernels.floats.silu_mul({.gate = a.data(),
+                               .gate_stride = kWide,
+                               .up = b.data(),
+                               .up_stride = kWide,
+                               .tokens = 1,
+                               .n = kWide,
+                               .out = b.data(),
+                               .out_stride = kWide});
     if (question.operation == Operation::Reduction)
       kernels.floats.rms_norm(a.data(), nullptr, 1e-5f, kWide, b.data());
     if (question.operation == Operation::Quantize)

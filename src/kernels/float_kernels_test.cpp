@@ -16,6 +16,7 @@
 #include "kernels/kernel_table.hpp"
 #include "kernels/reference.hpp"
 #include "support/exact_buffer.hpp"
+#include "support/float_operations.hpp"
 #include "tensor/dequantize.hpp"
 
 namespace sterna {
@@ -35,25 +36,12 @@ float exponential_of(float x) {
 namespace {
 
 using testing::ExactBuffer;
-using Random = std::mt19937;
-using Floats = ExactBuffer<float>;
-
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
-
-void fill(Floats& values, Random& random, float deviation = 1.0f) {
-  std::normal_distribution<float> normal(0.0f, deviation);
-  for (float& v : values) v = normal(random);
-}
-
-/// Equal bits; any NaN equals any other.
-void expect_same(const float* found, const float* expected, std::size_t n, std::string_view what) {
-  for (std::size_t i = 0; i < n; ++i) {
-    if (std::isnan(found[i]) && std::isnan(expected[i])) continue;
-    ASSERT_EQ(std::bit_cast<std::uint32_t>(found[i]), std::bit_cast<std::uint32_t>(expected[i]))
-        << what << ": element " << i << " of " << n << ": " << found[i] << " for " << expected[i];
-  }
-}
+using testing::expect_same;
+using testing::fill;
+using testing::Floats;
+using testing::kInfinity;
+using testing::kNaN;
+using testing::Random;
 
 double ulps(float found, double expected) {
   const auto nearest = static_cast<float>(expected);
@@ -62,20 +50,10 @@ double ulps(float found, double expected) {
   return std::abs(static_cast<double>(found) - expected) / unit;
 }
 
-class FloatOperations : public ::testing::TestWithParam<FloatKernels> {
- protected:
-  void SetUp() override {
-    if (!supported(GetParam().required)) GTEST_SKIP() << "not on this processor";
-  }
-  const FloatKernels kernels_ =
-      supported(GetParam().required) ? select_float_kernels(GetParam().isa) : FloatKernels{};
-  Random random_{7};
-};
+class FloatOperations : public testing::FloatOperations {};
 INSTANTIATE_TEST_SUITE_P(Table, FloatOperations,
                          ::testing::ValuesIn(float_kernels().begin(), float_kernels().end()),
                          [](const auto& row) { return std::string(row.param.isa); });
-
-// ---- element-wise operations ------------------------------------------------------------------------------
 
 TEST_P(FloatOperations, RmsNorm) {
   for (std::size_t n = 1; n < 300; n += 1 + n / 40) {
@@ -98,7 +76,7 @@ TEST_P(FloatOperations, ProductsWithActivations) {
   const auto sigmoid = [](double v) { return 1.0 / (1.0 + std::exp(-v)); };
   const struct {
     const char* name;
-    void (*run)(const float*, const float*, std::size_t, float*);
+    void (*run)(const GateArgs&);
     std::function<double(double)> activation;
   } kOperations[] = {
       {"silu", kernels_.silu_mul, [&](double g) { return g * sigmoid(g); }},
@@ -108,20 +86,35 @@ TEST_P(FloatOperations, ProductsWithActivations) {
   };
   const FloatKernels generic = select_float_kernels("generic");
   const decltype(generic.silu_mul) references[] = {generic.silu_mul, generic.relu2_mul, generic.gelu_mul};
+  constexpr std::size_t kTokens = 3;
   for (std::size_t op = 0; op < 3; ++op) {
     for (const std::size_t n : {1, 3, 4, 7, 8, 9, 31, 64, 333}) {
-      Floats gate(n), up(n), out(n), expected(n);
+      const std::size_t gate_stride = n + 2, up_stride = n + 1, out_stride = n + 3;
+      Floats gate(kTokens * gate_stride), up(kTokens * up_stride), out(kTokens * out_stride);
       fill(gate, random_, 4.0f);
       fill(up, random_);
-      references[op](gate.data(), up.data(), n, expected.data());
-      kOperations[op].run(gate.data(), up.data(), n, out.data());
-      ASSERT_NO_FATAL_FAILURE(expect_same(out.data(), expected.data(), n, kOperations[op].name));
-      for (std::size_t i = 0; i < n; ++i) {
-        const double exact = kOperations[op].activation(gate[i]) * up[i];
-        ASSERT_NEAR(out[i], exact, 2e-6 * std::abs(exact) + 1e-7 * std::abs(up[i])) << kOperations[op].name;
+      std::ranges::fill(out, 7.0f);
+      Floats expected(kTokens * out_stride);
+      std::ranges::copy(out, expected.begin());
+      const auto args = [&](float* to, std::size_t stride) {
+        return GateArgs{gate.data(), gate_stride, up.data(), up_stride, kTokens, n, to, stride};
+      };
+      references[op](args(expected.data(), out_stride));
+      kOperations[op].run(args(out.data(), out_stride));
+      ASSERT_NO_FATAL_FAILURE(expect_same(out.data(), expected.data(), out.size(), kOperations[op].name));
+      for (std::size_t t = 0; t < kTokens; ++t) {
+        for (std::size_t i = 0; i < n; ++i) {
+          const double factor = up[t * up_stride + i];
+          const double exact = kOperations[op].activation(gate[t * gate_stride + i]) * factor;
+          ASSERT_NEAR(out[t * out_stride + i], exact, 2e-6 * std::abs(exact) + 1e-7 * std::abs(factor))
+              << kOperations[op].name;
+        }
       }
-      kOperations[op].run(gate.data(), up.data(), n, gate.data());
-      ASSERT_NO_FATAL_FAILURE(expect_same(gate.data(), expected.data(), n, "in place"));
+      kOperations[op].run(args(gate.data(), gate_stride));
+      for (std::size_t t = 0; t < kTokens; ++t) {
+        ASSERT_NO_FATAL_FAILURE(
+            expect_same(gate.data() + t * gate_stride, expected.data() + t * out_stride, n, "in place"));
+      }
     }
   }
 }
@@ -131,17 +124,18 @@ TEST_P(FloatOperations, ActivationsOfExtremes) {
   constexpr std::size_t kN = std::size(gates);
   const std::vector<float> ones(kN, 1.0f);
   float out[kN];
-  kernels_.silu_mul(gates, ones.data(), kN, out);
+  const GateArgs args{gates, kN, ones.data(), kN, 1, kN, out, kN};
+  kernels_.silu_mul(args);
   EXPECT_EQ(out[0], kInfinity);
   EXPECT_EQ(out[1], 0.0f);
   EXPECT_LE(std::abs(out[2]), 1e-40f);
   EXPECT_EQ(out[5], 1e30f);
   EXPECT_TRUE(std::isnan(out[8]));
-  kernels_.relu2_mul(gates, ones.data(), kN, out);
+  kernels_.relu2_mul(args);
   EXPECT_EQ(out[1], 0.0f);
   EXPECT_EQ(out[5], kInfinity);
   EXPECT_TRUE(std::isnan(out[8]));
-  kernels_.gelu_mul(gates, ones.data(), kN, out);
+  kernels_.gelu_mul(args);
   EXPECT_EQ(out[0], kInfinity);
   EXPECT_EQ(out[1], 0.0f);
   EXPECT_EQ(out[5], 1e30f);
@@ -234,7 +228,7 @@ TEST_P(FloatOperations, AddAndRope) {
     fill(cosines, random_);
     fill(sines, random_);
     for (std::size_t i = 0; i < n; ++i) expected[i] = a[i] + b[i];
-    kernels_.add(a.data(), b.data(), n);
+    kernels_.add({a.data(), n, b.data(), n, 1, n});
     ASSERT_NO_FATAL_FAILURE(expect_same(a.data(), expected.data(), n, "add"));
     for (std::size_t i = 0; i < n / 2; ++i) {
       expected[i] = a[i] * cosines[i] - a[i + n / 2] * sines[i];
@@ -245,196 +239,83 @@ TEST_P(FloatOperations, AddAndRope) {
   }
 }
 
+TEST_P(FloatOperations, AddOfSeveralTokens) {
+  constexpr std::size_t kTokens = 3;
+  for (const std::size_t n : {1, 16, 45}) {
+    for (const std::size_t x_stride : {std::size_t{0}, n + 1}) {
+      const std::size_t acc_stride = n + 2;
+      Floats acc(kTokens * acc_stride), x(kTokens * (n + 1)), expected(kTokens * acc_stride);
+      fill(acc, random_);
+      fill(x, random_);
+      std::ranges::copy(acc, expected.begin());
+      for (std::size_t t = 0; t < kTokens; ++t) {
+        for (std::size_t i = 0; i < n; ++i) expected[t * acc_stride + i] += x[t * x_stride + i];
+      }
+      kernels_.add({acc.data(), acc_stride, x.data(), x_stride, kTokens, n});
+      ASSERT_NO_FATAL_FAILURE(expect_same(acc.data(), expected.data(), acc.size(), "add"));
+    }
+  }
+}
+
 TEST_P(FloatOperations, ScaleRows) {
+  constexpr std::size_t kTokens = 3;
   for (std::size_t n = 1; n < 100; n += 1 + n / 20) {
-    ExactBuffer<std::int32_t> in(n);
-    Floats scales(n), bias(n), out(n), expected(n);
+    const std::size_t in_stride = n + 1, out_stride = n + 2;
+    ExactBuffer<std::int32_t> in(kTokens * in_stride);
+    Floats scales(n), bias(n), out(kTokens * out_stride), expected(kTokens * out_stride);
     for (auto& v : in) v = static_cast<std::int32_t>(random_());
     fill(scales, random_);
     fill(bias, random_);
-    const float activation_scale = 41.7f;
+    std::ranges::fill(out, 7.0f);
+    std::ranges::fill(expected, 7.0f);
+    const float activation_scales[kTokens] = {41.7f, 3e-4f, 1.27e7f};
     const float weight_scale = 0.0123f;
     for (const bool scaled : {false, true}) {
       for (const bool biased : {false, true}) {
-        for (std::size_t i = 0; i < n; ++i) {
-          expected[i] = static_cast<float>(in[i]) / activation_scale *
-                        (scaled ? weight_scale * scales[i] : weight_scale);
-          if (biased) expected[i] += bias[i];
-        }
-        kernels_.scale_rows(in.data(), activation_scale, weight_scale, scaled ? scales.data() : nullptr,
-                            biased ? bias.data() : nullptr, n, out.data());
-        ASSERT_NO_FATAL_FAILURE(expect_same(out.data(), expected.data(), n, "scale_rows"));
-      }
-    }
-  }
-}
-
-// ---- dense products ---------------------------------------------------------------------------------------
-
-/// A row of random stored bytes that decodes to finite numbers.
-void fill_row(DType dtype, std::byte* row, std::size_t cols, Random& random) {
-  const auto put = [&](std::size_t at, const auto& value) { std::memcpy(row + at, &value, sizeof value); };
-  const auto half = [&] {
-    return f32_to_f16(std::ldexp(1.0f + static_cast<float>(random() % 1000) / 1000.0f,
-                                 static_cast<int>(random() % 30) - 22) *
-                      (random() % 2 ? 1.0f : -1.0f));
-  };
-  const auto bytes = *storage_bytes(dtype, 1, cols);
-  for (std::size_t i = 0; i < bytes; ++i) row[i] = static_cast<std::byte>(random() & 0xff);
-  std::normal_distribution<float> normal;
-  switch (dtype) {
-    case DType::F32:
-      for (std::size_t k = 0; k < cols; ++k) put(4 * k, normal(random));
-      break;
-    case DType::F16:
-      for (std::size_t k = 0; k < cols; ++k) put(2 * k, half());
-      break;
-    case DType::BF16:
-      for (std::size_t k = 0; k < cols; ++k) put(2 * k, f32_to_bf16(normal(random)));
-      break;
-    case DType::Q8_0:
-      for (std::size_t b = 0; b < cols / 32; ++b) put(b * 34, half());
-      break;
-    case DType::Q4_0:
-      for (std::size_t b = 0; b < cols / 32; ++b) put(b * 18, half());
-      break;
-    default:
-      for (std::size_t b = 0; b < cols / 256; ++b) put(b * 210 + 208, half());
-  }
-}
-
-class DenseProducts : public FloatOperations {};
-INSTANTIATE_TEST_SUITE_P(Table, DenseProducts,
-                         ::testing::ValuesIn(float_kernels().begin(), float_kernels().end()),
-                         [](const auto& row) { return std::string(row.param.isa); });
-
-TEST_P(DenseProducts, AreTheCanonicalSumOfDequantisedRows) {
-  for (const DType dtype : {DType::F32, DType::F16, DType::BF16}) {
-    for (int i = 0; i < 60; ++i) {
-      const std::size_t cols = 1 + random_() % 300;
-      const std::size_t rows = 1 + random_() % 9;
-      const std::size_t tokens = 1 + (i % 2) * (random_() % 60);
-      const std::size_t row_begin = random_() % rows;
-      const std::size_t x_stride = cols + random_() % 5;
-      const std::size_t stride = *storage_bytes(dtype, 1, cols);
-      ExactBuffer<std::byte> weights(rows * stride);
-      Floats x((tokens - 1) * x_stride + cols), out(tokens * rows);
-      std::vector<float> decoded(cols);
-      fill(x, random_);
-      for (std::size_t r = 0; r < rows; ++r) fill_row(dtype, weights.data() + r * stride, cols, random_);
-      dense_kernel(kernels_, dtype)({.weights = weights.data(),
-                                     .weight_stride = stride,
-                                     .cols = cols,
-                                     .x = x.data(),
-                                     .x_stride = x_stride,
-                                     .tokens = tokens,
-                                     .row_begin = row_begin,
-                                     .row_end = rows,
-                                     .out = out.data(),
-                                     .out_stride = rows});
-      for (std::size_t r = row_begin; r < rows; ++r) {
-        dequantize_row(dtype, weights.data() + r * stride, cols, decoded.data());
-        for (std::size_t m = 0; m < tokens; ++m) {
-          const float expected = reference::dot(decoded.data(), x.data() + m * x_stride, cols);
-          ASSERT_NO_FATAL_FAILURE(expect_same(&out[m * rows + r], &expected, 1, name(dtype)))
-              << "row " << r << " token " << m << " of " << tokens << " cols " << cols;
-        }
-      }
-    }
-  }
-}
-
-constexpr DType kBlockTypes[] = {DType::Q8_0, DType::Q6_K, DType::Q4_0};
-
-TEST_P(DenseProducts, OfBlockTypesAreIntegersInsideABlock) {
-  for (const DType dtype : kBlockTypes) {
-    const std::size_t block = info(dtype).block_elements;
-    for (int i = 0; i < 80; ++i) {
-      const std::size_t cols = block * (1 + random_() % (block == 32 ? 20 : 4));
-      const std::size_t rows = 1 + random_() % 9;
-      const std::size_t tokens = 1 + (i % 2) * (random_() % 40);
-      const std::size_t row_begin = random_() % rows;
-      const std::size_t x_stride = cols + random_() % 5;
-      const std::size_t stride = *storage_bytes(dtype, 1, cols);
-      ExactBuffer<std::byte> weights(rows * stride);
-      ExactBuffer<std::int16_t> codes((tokens - 1) * x_stride + cols);
-      Floats scales(tokens), out(tokens * rows);
-      fill(scales, random_);
-      const bool extreme = i % 4 == 3;  // the integers at their bounds
-      for (auto& q : codes) {
-        q = static_cast<std::int16_t>(extreme ? 32767 : static_cast<int>(random_() % 65535) - 32767);
-      }
-      for (std::size_t r = 0; r < rows; ++r) {
-        std::byte* row = weights.data() + r * stride;
-        fill_row(dtype, row, cols, random_);
-        if (!extreme) continue;
-        // Codes of all zero bits are the most negative but for q8_0's; a q6_k block's scales become −128.
-        const std::size_t bytes = info(dtype).block_bytes;
-        for (std::size_t b = 0; b < cols / block; ++b) {
-          std::byte* at = row + b * bytes;
-          if (dtype == DType::Q6_K) {
-            std::fill_n(at, 192, std::byte{0});
-            std::fill_n(at + 192, 16, std::byte{0x80});
-          } else {
-            std::fill_n(at + 2, bytes - 2, dtype == DType::Q8_0 ? std::byte{0x80} : std::byte{0});
+        for (std::size_t t = 0; t < kTokens; ++t) {
+          for (std::size_t i = 0; i < n; ++i) {
+            float& v = expected[t * out_stride + i];
+            v = static_cast<float>(in[t * in_stride + i]) / activation_scales[t] *
+                (scaled ? weight_scale * scales[i] : weight_scale);
+            if (biased) v += bias[i];
           }
         }
-      }
-      dense_kernel(kernels_, dtype)({.weights = weights.data(),
-                                     .weight_stride = stride,
-                                     .cols = cols,
-                                     .tokens = tokens,
-                                     .row_begin = row_begin,
-                                     .row_end = rows,
-                                     .out = out.data(),
-                                     .out_stride = rows,
-                                     .codes = codes.data(),
-                                     .codes_stride = x_stride,
-                                     .code_scales = scales.data()});
-      for (std::size_t r = row_begin; r < rows; ++r) {
-        for (std::size_t m = 0; m < tokens; ++m) {
-          const float expected =
-              reference::block_dot(dtype, weights.data() + r * stride, codes.data() + m * x_stride, cols) *
-              scales[m];
-          ASSERT_NO_FATAL_FAILURE(expect_same(&out[m * rows + r], &expected, 1, name(dtype)))
-              << "row " << r << " token " << m << " of " << tokens << " cols " << cols;
-        }
+        kernels_.scale_rows({in.data(), in_stride, activation_scales, weight_scale,
+                             scaled ? scales.data() : nullptr, biased ? bias.data() : nullptr, kTokens, n,
+                             out.data(), out_stride});
+        ASSERT_NO_FATAL_FAILURE(expect_same(out.data(), expected.data(), out.size(), "scale_rows"));
       }
     }
   }
 }
 
-TEST_P(DenseProducts, OfBlockTypesAreNearTheExactOnes) {
-  constexpr std::size_t kCols = 2560;
-  for (const DType dtype : kBlockTypes) {
-    ExactBuffer<std::byte> row(*storage_bytes(dtype, 1, kCols));
-    Floats x(kCols);
-    ExactBuffer<std::int16_t> codes(kCols);
-    std::vector<float> decoded(kCols);
-    for (int i = 0; i < 20; ++i) {
-      fill_row(dtype, row.data(), kCols, random_);
-      fill(x, random_);
-      const float scale = kernels_.quantize16(x.data(), kCols, codes.data());
-      float found = 0;
-      dense_kernel(kernels_, dtype)({.weights = row.data(),
-                                     .cols = kCols,
-                                     .tokens = 1,
-                                     .row_end = 1,
-                                     .out = &found,
-                                     .codes = codes.data(),
-                                     .code_scales = &scale});
-      dequantize_row(dtype, row.data(), kCols, decoded.data());
-      double exact = 0, squares = 0, magnitude = 0;
-      for (std::size_t k = 0; k < kCols; ++k) {
-        exact += static_cast<double>(decoded[k]) * static_cast<double>(x[k]);
-        squares += static_cast<double>(decoded[k]) * static_cast<double>(decoded[k]);
-        magnitude += std::abs(static_cast<double>(decoded[k]) * static_cast<double>(x[k]));
+// Where a division is put together from multiplications, it must still round as one.
+TEST_P(FloatOperations, ScaleRowsDividesExactly) {
+  constexpr std::size_t kN = 4096;
+  ExactBuffer<std::int32_t> in(kN);
+  Floats out(kN), expected(kN);
+  std::vector<float> divisors = {127.0f / 1e-5f, 127.0f / 3.4e38f, 0.0f,  -41.7f, kInfinity,
+                                 kNaN,           1e-38f,           1e-45f};
+  for (int exponent = -62; exponent <= 62; ++exponent) {
+    for (const float mantissa :
+         {1.0f, 0x1.000002p0f, 0x1.555554p0f, 0x1.555556p0f, 0x1.fffffcp0f, 0x1.fffffep0f}) {
+      divisors.push_back(std::ldexp(mantissa, exponent));
+    }
+    divisors.push_back(std::ldexp(1.0f + static_cast<float>(random_() % 0x800000) * 0x1p-23f, exponent));
+  }
+  for (const float divisor : divisors) {
+    for (std::size_t i = 0; i < kN; ++i) {
+      in[i] = static_cast<std::int32_t>(random_()) >> (random_() % 32);
+      expected[i] = static_cast<float>(in[i]) / divisor * 1.0f;
+    }
+    kernels_.scale_rows({in.data(), kN, &divisor, 1.0f, nullptr, nullptr, 1, kN, out.data(), kN});
+    for (std::size_t i = 0; i < kN; ++i) {
+      if (std::isnan(expected[i])) {
+        ASSERT_TRUE(std::isnan(out[i])) << in[i] << " / " << divisor;
+      } else {
+        ASSERT_EQ(std::bit_cast<std::uint32_t>(out[i]), std::bit_cast<std::uint32_t>(expected[i]))
+            << in[i] << " / " << divisor;
       }
-      // The codes are off by scale / √12 each, independently: 6 standard deviations; and the rounding of
-      // sums.
-      const double tolerance =
-          6 * static_cast<double>(scale) / std::sqrt(12.0) * std::sqrt(squares) + magnitude * 0x1p-20;
-      EXPECT_NEAR(found, exact, tolerance) << name(dtype);
     }
   }
 }

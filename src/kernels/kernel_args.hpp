@@ -122,6 +122,44 @@ struct AttentionFinishArgs {
   return kKvBlock * width + rows * (width + kKvBlock + 3) + attention_state_floats(rows, width);
 }
 
+/// out[m · out_stride + i] = f(gate[m · gate_stride + i]) · up[m · up_stride + i] for i in [0, n), m in [0,
+/// tokens). out may be gate or up.
+struct GateArgs {
+  const float* gate;
+  std::size_t gate_stride;  ///< elements, as all strides here
+  const float* up;
+  std::size_t up_stride;
+  std::size_t tokens;
+  std::size_t n;
+  float* out;
+  std::size_t out_stride;
+};
+
+/// acc[m · acc_stride + i] += x[m · x_stride + i] for i in [0, n), m in [0, tokens).
+struct AddArgs {
+  float* acc;
+  std::size_t acc_stride;
+  const float* x;
+  std::size_t x_stride;  ///< 0: the same x for all tokens
+  std::size_t tokens;
+  std::size_t n;
+};
+
+/// What the sums of a ternary product stand for: out[m · out_stride + r] = sums[m · sums_stride + r] /
+/// activation_scales[m] · (weight_scale · row_scales[r]) + bias[r] for r in [0, rows), m in [0, tokens).
+struct ScaleArgs {
+  const std::int32_t* sums;
+  std::size_t sums_stride;
+  const float* activation_scales;  ///< one per token
+  float weight_scale;
+  const float* row_scales;  ///< null: all 1
+  const float* bias;        ///< null: none
+  std::size_t tokens;
+  std::size_t rows;
+  float* out;
+  std::size_t out_stride;
+};
+
 struct QuantizeResult {
   float scale;       ///< s = 127 / max(max|x|, 1e-5): q = clamp(round_half_even(x · s), −128, 127)
   std::int32_t sum;  ///< Σ q

@@ -37,17 +37,22 @@ namespace neon {
 namespace {
 
 #if defined(__x86_64__)
-constexpr std::size_t kVnniRows = 64;  // four panels of 16: 9 % more tokens/s in a prompt than with two
+// Four panels of 16: 9 % more tokens/s in a prompt than with two.
+constexpr PieceShape kVnniPiece{.rows = 64};
+// One panel of 16 rows, whose codes stay in the first-level cache, and of the activations half the
+// second-level cache of a Sapphire Rapids: 7 % more tokens/s in a prompt of 512 than 32 rows with all of
+// them.
+constexpr PieceShape kAmxPiece{.rows = 16, .activation_bytes = std::size_t{1} << 20};
 #endif
 
 constexpr std::array kTernaryKernels {
 #if defined(__x86_64__)
-  TernaryKernel{"i2_s-amx", "amx", DType::I2_S, kAmx, amx::ternary_i2_s},
-      TernaryKernel{"tq2_0-amx", "amx", DType::TQ2_0, kAmx, amx::ternary_tq2_0},
-      TernaryKernel{"tq1_0-amx", "amx", DType::TQ1_0, kAmx, amx::ternary_tq1_0},
-      TernaryKernel{"i2_s-avx512", "avx512", DType::I2_S, kAvx512, avx512::ternary_i2_s, kVnniRows},
-      TernaryKernel{"tq2_0-avx512", "avx512", DType::TQ2_0, kAvx512, avx512::ternary_tq2_0, kVnniRows},
-      TernaryKernel{"tq1_0-avx512", "avx512", DType::TQ1_0, kAvx512, avx512::ternary_tq1_0, kVnniRows},
+  TernaryKernel{"i2_s-amx", "amx", DType::I2_S, kAmx, amx::ternary_i2_s, kAmxPiece},
+      TernaryKernel{"tq2_0-amx", "amx", DType::TQ2_0, kAmx, amx::ternary_tq2_0, kAmxPiece},
+      TernaryKernel{"tq1_0-amx", "amx", DType::TQ1_0, kAmx, amx::ternary_tq1_0, kAmxPiece},
+      TernaryKernel{"i2_s-avx512", "avx512", DType::I2_S, kAvx512, avx512::ternary_i2_s, kVnniPiece},
+      TernaryKernel{"tq2_0-avx512", "avx512", DType::TQ2_0, kAvx512, avx512::ternary_tq2_0, kVnniPiece},
+      TernaryKernel{"tq1_0-avx512", "avx512", DType::TQ1_0, kAvx512, avx512::ternary_tq1_0, kVnniPiece},
       TernaryKernel{"i2_s-avx2", "avx2", DType::I2_S, kAvx2, avx2::ternary_i2_s},
       TernaryKernel{"tq2_0-avx2", "avx2", DType::TQ2_0, kAvx2, avx2::ternary_tq2_0},
       TernaryKernel{"tq1_0-avx2", "avx2", DType::TQ1_0, kAvx2, avx2::ternary_tq1_0},

@@ -13,6 +13,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 #include <string_view>
 
@@ -22,9 +23,13 @@
 
 namespace sterna {
 
-/// Rows that a thread takes at a time when there are many tokens: cores do not run equally fast, and on 16 of
-/// them AMX gives 15.3 Top/s with 64 rows, 17.2 with 32, and 11.2 with equal shares.
-inline constexpr std::size_t kRowsAtATime = 32;
+/// What a thread takes of a product with many tokens at a time. Few rows, because cores do not run equally
+/// fast: with equal shares the others wait for the slowest.
+struct PieceShape {
+  std::size_t rows = 32;
+  /// Activations that are read again for every `rows` rows: those of more tokens are another piece's.
+  std::size_t activation_bytes = std::numeric_limits<std::size_t>::max();
+};
 
 /// A ternary kernel.
 struct TernaryKernel {
@@ -33,7 +38,7 @@ struct TernaryKernel {
   DType packing;
   CpuFeatures required;
   void (*run)(const TernaryArgs& args);
-  std::size_t rows_at_a_time = kRowsAtATime;  ///< to hand it when there are many tokens
+  PieceShape many_tokens{};
 };
 
 /// The float operations of one instruction set. A null slot inherits the next set down the table.
@@ -48,20 +53,18 @@ struct FloatKernels {
   /// Activations in 16 bits, x = code · scale: returns the scale max|x| / 32767, at least 1e-30 / 32767;
   /// code = round_half_even(x / scale). NaN where an x is infinite or NaN.
   float (*quantize16)(const float* x, std::size_t n, std::int16_t* out);
-  /// out = silu(gate) · up; out = relu(gate)² · up; gelu (tanh form); in place allowed
-  void (*silu_mul)(const float* gate, const float* up, std::size_t n, float* out);
-  void (*relu2_mul)(const float* gate, const float* up, std::size_t n, float* out);
-  void (*gelu_mul)(const float* gate, const float* up, std::size_t n, float* out);
+  /// out = silu(gate) · up; out = relu(gate)² · up; gelu (tanh form)
+  void (*silu_mul)(const GateArgs& args);
+  void (*relu2_mul)(const GateArgs& args);
+  void (*gelu_mul)(const GateArgs& args);
   /// acc += x
-  void (*add)(float* acc, const float* x, std::size_t n);
+  void (*add)(const AddArgs& args);
   /// Rotates pairs (i, i + n/2) of a head by the angles whose cosines and sines are given, [n/2] each; in
   /// place
   void (*rope)(float* x, const float* cosines, const float* sines, std::size_t n);
-  /// out[r] = in[r] / activation_scale · weight_scale (+ bias[r]), in this order, as the reference
-  /// implementations have it. Where rows have scales of their own, in[r] / activation_scale · (weight_scale ·
-  /// row_scales[r]). row_scales and bias may be null.
-  void (*scale_rows)(const std::int32_t* in, float activation_scale, float weight_scale,
-                     const float* row_scales, const float* bias, std::size_t n, float* out);
+  /// out = sums / activation scale · (weight scale · row scale) + bias, in this order, as the reference
+  /// implementations have it
+  void (*scale_rows)(const ScaleArgs& args);
   /// One per element type of the KV cache
   void (*attention_f32)(const AttentionArgs& args);
   void (*attention_f16)(const AttentionArgs& args);

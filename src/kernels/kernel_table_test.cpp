@@ -99,7 +99,7 @@ TEST(KernelTable, ANullSlotInheritsAndAFilledOneStays) {
   const FloatKernels next = float_kernels().back();
   FloatKernels kernels{};
   kernels.isa = "test";
-  kernels.add = [](float*, const float*, std::size_t) {};
+  kernels.add = [](const AddArgs&) {};
   const auto own = kernels.add;
   inherit_null_slots(kernels, next);
   EXPECT_EQ(kernels.isa, "test");

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "backend/row_pieces.hpp"
+#include "backend/product_pieces.hpp"
 #include "base/checked.hpp"
 #include "tensor/dequantize.hpp"
 
@@ -14,13 +14,15 @@ namespace {
 // the block in float32 and their results are 112 KB, inside the L2 cache.
 constexpr std::size_t kAttentionRows = 64;
 
-/// Rows of a piece with many tokens: the most that a kernel takes at a time.
-std::size_t many_tokens_rows(const Dispatch& dispatch) {
-  std::size_t most = kRowsAtATime;
+/// A piece with many tokens that suits every kernel.
+PieceShape many_tokens_piece(const Dispatch& dispatch) {
+  PieceShape piece{.rows = 0};
   for (const TernaryKernel* kernel : dispatch.of(kFewTokens + 1).ternary) {
-    if (kernel) most = std::max(most, kernel->rows_at_a_time);
+    if (!kernel) continue;
+    piece.rows = std::max(piece.rows, kernel->many_tokens.rows);
+    piece.activation_bytes = std::min(piece.activation_bytes, kernel->many_tokens.activation_bytes);
   }
-  return most;
+  return piece.rows > 0 ? piece : PieceShape{};
 }
 
 /// The columns of the widest matrix whose kernel takes activations in 16 bits, or 0.
@@ -57,9 +59,8 @@ Forward::Forward(const ModelConfig& config, const Weights& weights, const Dispat
       widest_(std::max({std::size_t{config.hidden}, std::size_t{config.ffn}, query_size_})),
       padded_(round_up(widest_, kActivationPadding)),
       widest16_(widest_codes16(weights)),
-      many_tokens_rows_(many_tokens_rows(dispatch)),
-      piece_size_(std::max({options.batch * many_tokens_rows_, RowPieces::most(1, many_tokens_rows_),
-                            kFewTokens * RowPieces::most(kFewTokens, many_tokens_rows_)})) {
+      many_tokens_piece_(many_tokens_piece(dispatch)),
+      piece_size_(ProductPieces::most(options.batch, many_tokens_piece_.rows)) {
   const std::size_t batch = options.batch;
   const std::size_t threads = pool.size();
   arena_ = Arena::sized_by([&](Arena& arena) {
@@ -132,10 +133,10 @@ void Forward::start(std::size_t tokens) {
 /// Blocks [first, last) on the stream in x_.
 bool Forward::go_through(std::size_t first, std::size_t last, std::uint32_t position,
                          const std::atomic<bool>& cancelled) {
-  for (std::size_t t = 0; t < tokens_; ++t) {
+  for_each(tokens_, [&](std::size_t t, unsigned) {
     const auto at = static_cast<std::uint32_t>(position + t);
     rope_.at(at, cosines_.data() + t * rope_.size(), sines_.data() + t * rope_.size());
-  }
+  });
   for (std::size_t n = first; n < last; ++n) {
     if (cancelled.load(std::memory_order_relaxed)) return false;
     attention_block(weights_.layers[n], n, position);
@@ -145,7 +146,7 @@ bool Forward::go_through(std::size_t first, std::size_t last, std::uint32_t posi
 }
 
 void Forward::normalise_final() {
-  for_each_token([&](std::size_t t, unsigned) {
+  for_each(tokens_, [&](std::size_t t, unsigned) {
     kernels_->floats.rms_norm(x_.data() + t * config_.hidden, weights_.output_norm.data(), config_.norm_eps,
                               config_.hidden, final_.data() + t * config_.hidden);
   });
@@ -155,12 +156,12 @@ std::span<const float> Forward::hidden(std::size_t index) const noexcept {
   return final_.subspan(index * config_.hidden, config_.hidden);
 }
 
-void Forward::embed(std::span<const std::int32_t> tokens, std::span<float> stream) const {
+void Forward::embed(std::span<const std::int32_t> tokens, std::span<float> stream) {
   const Matrix& embedding = weights_.embedding;
-  for (std::size_t t = 0; t < tokens.size(); ++t) {
+  for_each(tokens.size(), [&](std::size_t t, unsigned) {
     dequantize_row(embedding.dtype, embedding.data + static_cast<std::size_t>(tokens[t]) * embedding.stride,
                    embedding.cols, stream.data() + t * config_.hidden);
-  }
+  });
 }
 
 void Forward::attention_block(const Layer& layer, std::size_t index, std::uint32_t position) {
@@ -182,7 +183,7 @@ void Forward::append_keys_and_values(std::size_t layer, std::uint32_t position) 
   const auto append = cache_type_ == KvType::F16  ? kernels_->floats.kv_append_f16
                       : cache_type_ == KvType::I8 ? kernels_->floats.kv_append_i8
                                                   : kernels_->floats.kv_append_f32;
-  for_each_token([&](std::size_t t, unsigned) {
+  for_each(tokens_, [&](std::size_t t, unsigned) {
     const float* cosines = cosines_.data() + t * rope_.size();
     const float* sines = sines_.data() + t * rope_.size();
     const std::size_t d = config_.head_dim;
@@ -254,20 +255,7 @@ void Forward::attend(std::size_t layer, std::uint32_t position) {
   };
   const std::size_t items = config_.kv_heads * parts;
   if (!split) return deal(items, work);
-  // Chunks cost the same: neighbours go to one thread, which then reads the cache in one stream.
-  pool_.parallel_for(items, 1, [&](std::size_t begin, std::size_t end, unsigned thread) {
-    for (std::size_t item = begin; item < end; ++item) work(item, thread);
-  });
-}
-
-/// work(begin, end, thread) for pieces of [0, rows), as many rows as suit a product of `tokens` tokens.
-void Forward::deal_rows(std::size_t rows, std::size_t tokens,
-                        FunctionRef<void(std::size_t begin, std::size_t end, unsigned thread)> work) {
-  const RowPieces pieces(rows, tokens, pool_.size(), many_tokens_rows_);
-  deal(pieces.count(), [&](std::size_t item, unsigned thread) {
-    const RowPiece piece = pieces[item];
-    work(piece.begin, piece.end, thread);
-  });
+  for_each(items, work);  // chunks cost the same: neighbours to one thread, which reads them in one stream
 }
 
 /// work(item, thread) for every item, each thread taking the next when it is done with one.
@@ -283,160 +271,12 @@ void Forward::deal(std::size_t items, FunctionRef<void(std::size_t item, unsigne
                      });
 }
 
-void Forward::for_each_token(FunctionRef<void(std::size_t token, unsigned thread)> work) {
-  if (tokens_ == 1) return work(0, 0);  // waking threads costs more than a row
-  pool_.parallel_for(tokens_, 1, [&](std::size_t begin, std::size_t end, unsigned thread) {
-    for (std::size_t t = begin; t < end; ++t) work(t, thread);
+/// work(item, thread) for every item, in equal shares; a single one on this thread, since waking others costs
+/// more than a row.
+void Forward::for_each(std::size_t items, FunctionRef<void(std::size_t item, unsigned thread)> work) {
+  pool_.parallel_for(items, 1, [&](std::size_t begin, std::size_t end, unsigned thread) {
+    for (std::size_t item = begin; item < end; ++item) work(item, thread);
   });
-}
-
-/// Normalises the input and writes it in every form that the products take. Where matrices have norms of
-/// their own, the products are one.
-void Forward::feed(const Input& input, std::span<const Product> products) {
-  const std::size_t n = input.size;
-  const std::size_t padded = round_up(n, kActivationPadding);
-  const Linear& first = *products.front().linear;
-  bool codes = false, codes16 = false, floats = false;
-  for (const Product& product : products) {
-    const Matrix& matrix = product.linear->matrix;
-    (matrix.ternary ? codes : takes_codes16(matrix.dtype) ? codes16 : floats) = true;
-  }
-  if (observer_) floats = true;
-  for_each_token([&](std::size_t t, unsigned thread) {
-    const float* x = input.rows + t * n;
-    float* row = floats ? input_.data() + t * n : row_.data() + thread * widest_;
-    const auto normalise = [&](const std::vector<float>& norm, float eps) {
-      if (norm.empty()) return;
-      kernels_->floats.rms_norm(x, norm.data(), eps, n, row);
-      x = row;
-    };
-    normalise(input.norm, config_.norm_eps);
-    normalise(first.input_norm, first.input_norm_eps);
-    if (codes) {
-      const QuantizeResult result = kernels_->floats.quantize(x, n, padded, codes_.data() + t * padded);
-      code_scales_[t] = result.scale;
-      code_sums_[t] = result.sum;
-    }
-    if (codes16) quantise16(x, t, n);
-    if (floats && x != row) std::copy_n(x, n, row);
-  });
-  if (observer_) observer_(first, input_.data(), tokens_);
-}
-
-void Forward::quantise16(const float* x, std::size_t token, std::size_t n) {
-  code16_scales_[token] = kernels_->floats.quantize16(x, n, codes16_.data() + token * n);
-}
-
-void Forward::multiply(const Input& input, std::span<const Product> products) {
-  const auto has_norm = [](const Product& p) { return !p.linear->input_norm.empty(); };
-  if (products.size() > 1 && std::ranges::any_of(products, has_norm)) {
-    for (const Product& product : products) multiply(input, {&product, 1});
-    return;
-  }
-  feed(input, products);
-  std::size_t rows = 0;
-  for (const Product& product : products) rows += product.linear->matrix.rows;
-  // One parallel region over the rows of all products together.
-  deal_rows(rows, tokens_, [&](std::size_t begin, std::size_t end, unsigned thread) {
-    std::size_t first = 0;
-    for (const Product& product : products) {
-      const std::size_t count = product.linear->matrix.rows;
-      const std::size_t from = std::max(begin, first);
-      const std::size_t to = std::min(end, first + count);
-      if (from < to) {
-        product_rows(*product.linear, from - first, to - first, thread, product.out + (from - first),
-                     product.out_stride);
-      }
-      first += count;
-    }
-  });
-}
-
-/// gated = act(W_gate · input) ∘ (W_up · input). Both products of a piece of rows meet in the cache; of a
-/// long prompt they would else go to memory and back.
-void Forward::multiply_gated(const Input& input, const Linear& gate, const Linear& up) {
-  const auto activate = config_.activation == Activation::Relu2  ? kernels_->floats.relu2_mul
-                        : config_.activation == Activation::Silu ? kernels_->floats.silu_mul
-                                                                 : kernels_->floats.gelu_mul;
-  const std::array products{Product{&gate, nullptr, 0}, Product{&up, nullptr, 0}};
-  // With norms of their own the two need different codes: one after the other then.
-  const bool together = gate.input_norm.empty() && up.input_norm.empty();
-  if (!together) {
-    multiply(input, std::array{Product{&gate, gated_.data(), config_.ffn}});
-    feed(input, std::span(products).last(1));
-  } else {
-    feed(input, products);
-  }
-  deal_rows(config_.ffn, tokens_, [&](std::size_t begin, std::size_t end, unsigned thread) {
-    const std::size_t count = end - begin;
-    float* gates = pieces_.data() + thread * 2 * piece_size_;
-    float* ups = gates + piece_size_;
-    if (together) product_rows(gate, begin, end, thread, gates, count);
-    product_rows(up, begin, end, thread, ups, count);
-    for (std::size_t t = 0; t < tokens_; ++t) {
-      float* out = gated_.data() + t * config_.ffn + begin;
-      activate(together ? gates + t * count : out, ups + t * count, count, out);
-    }
-  });
-}
-
-/// x += W · input
-void Forward::multiply_and_add(const Input& input, const Linear& linear) {
-  feed(input, std::array{Product{&linear, nullptr, 0}});
-  deal_rows(config_.hidden, tokens_, [&](std::size_t begin, std::size_t end, unsigned thread) {
-    const std::size_t count = end - begin;
-    float* piece = pieces_.data() + thread * 2 * piece_size_;
-    product_rows(linear, begin, end, thread, piece, count);
-    for (std::size_t t = 0; t < tokens_; ++t) {
-      kernels_->floats.add(x_.data() + t * config_.hidden + begin, piece + t * count, count);
-    }
-  });
-}
-
-/// out[t · out_stride + r − begin] = row r of W · input of token t, for rows [begin, end)
-void Forward::product_rows(const Linear& linear, std::size_t begin, std::size_t end, unsigned thread,
-                           float* out, std::size_t out_stride) {
-  const Matrix& matrix = linear.matrix;
-  const std::size_t count = end - begin;
-  if (!matrix.ternary) {
-    dense_kernel(kernels_->floats, matrix.dtype)({.weights = matrix.data + begin * matrix.stride,
-                                                  .weight_stride = matrix.stride,
-                                                  .cols = matrix.cols,
-                                                  .x = input_.data(),
-                                                  .x_stride = matrix.cols,
-                                                  .tokens = tokens_,
-                                                  .row_begin = 0,
-                                                  .row_end = count,
-                                                  .out = out,
-                                                  .out_stride = out_stride,
-                                                  .codes = codes16_.data(),
-                                                  .codes_stride = matrix.cols,
-                                                  .code_scales = code16_scales_.data()});
-    if (linear.bias.empty()) return;
-    for (std::size_t t = 0; t < tokens_; ++t) {
-      kernels_->floats.add(out + t * out_stride, linear.bias.data() + begin, count);
-    }
-    return;
-  }
-  std::int32_t* sums = sums_.data() + thread * piece_size_;
-  ternary_kernel(*kernels_, matrix.dtype)
-      ->run({.weights = reinterpret_cast<const std::uint8_t*>(matrix.data + begin * matrix.stride),
-             .weight_stride = matrix.stride,
-             .cols = matrix.cols,
-             .x = codes_.data(),
-             .x_stride = round_up(matrix.cols, std::uint64_t{kActivationPadding}),
-             .x_sums = code_sums_.data(),
-             .tokens = tokens_,
-             .row_begin = 0,
-             .row_end = count,
-             .out = sums,
-             .out_stride = count});
-  for (std::size_t t = 0; t < tokens_; ++t) {
-    kernels_->floats.scale_rows(sums + t * count, code_scales_[t], matrix.scale,
-                                matrix.row_scales.empty() ? nullptr : matrix.row_scales.data() + begin,
-                                linear.bias.empty() ? nullptr : linear.bias.data() + begin, count,
-                                out + t * out_stride);
-  }
 }
 
 }  // namespace sterna

@@ -16,6 +16,8 @@
 
 namespace sterna {
 
+struct ProductPiece;
+
 struct ForwardOptions {
   std::uint32_t context;  ///< positions of the KV cache
   std::uint32_t batch;    ///< tokens at once
@@ -51,7 +53,7 @@ class Forward {
   /// positions must be in the cache for the blocks that run, and for no others.
   ///
   /// The stream before block 0.
-  void embed(std::span<const std::int32_t> tokens, std::span<float> stream) const;
+  void embed(std::span<const std::int32_t> tokens, std::span<float> stream);
   /// Takes a stream through blocks [first, last), in place. Cancelled as run(); the stream is then as it was.
   bool run_blocks(std::size_t first, std::size_t last, std::span<float> stream, std::uint32_t position,
                   const std::atomic<bool>& cancelled);
@@ -103,19 +105,19 @@ class Forward {
   void ffn_block(const Layer& layer);
   void append_keys_and_values(std::size_t layer, std::uint32_t position);
   void attend(std::size_t layer, std::uint32_t position);
-  void deal_rows(std::size_t rows, std::size_t tokens,
-                 FunctionRef<void(std::size_t begin, std::size_t end, unsigned thread)> work);
+  void deal_product(std::size_t rows, std::size_t cols, std::size_t tokens,
+                    FunctionRef<void(const ProductPiece& piece, unsigned thread)> work);
   void deal(std::size_t items, FunctionRef<void(std::size_t item, unsigned thread)> work);
-  void for_each_token(FunctionRef<void(std::size_t token, unsigned thread)> work);
+  void for_each(std::size_t items, FunctionRef<void(std::size_t item, unsigned thread)> work);
   void feed(const Input& input, std::span<const Product> products);
   void quantise16(const float* x, std::size_t token, std::size_t n);
   void feed_head(std::size_t first, std::size_t count);
-  void head_rows(std::size_t first, std::size_t count, std::size_t begin, std::size_t end, float* out);
+  void multiply_head(std::size_t first, const ProductPiece& piece, float* out);
   void multiply(const Input& input, std::span<const Product> products);
   void multiply_gated(const Input& input, const Linear& gate, const Linear& up);
   void multiply_and_add(const Input& input, const Linear& linear);
-  void product_rows(const Linear& linear, std::size_t begin, std::size_t end, unsigned thread, float* out,
-                    std::size_t out_stride);
+  void multiply_piece(const Linear& linear, const ProductPiece& piece, unsigned thread, float* out,
+                      std::size_t out_stride);
 
   const ModelConfig& config_;
   const Weights& weights_;
@@ -134,7 +136,7 @@ class Forward {
   std::size_t widest_;            ///< the longest input row of any product
   std::size_t padded_;            ///< the same, padded for the kernels
   std::size_t widest16_;          ///< the longest input row of a matrix of a block type
-  std::size_t many_tokens_rows_;  ///< rows of a piece of a product with many tokens
+  PieceShape many_tokens_piece_;  ///< what kernels take of a product with many tokens
   std::size_t piece_size_;        ///< tokens · rows of a piece of a product, at the most
 
   Arena arena_;

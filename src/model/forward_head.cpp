@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "backend/product_pieces.hpp"
 #include "model/forward.hpp"
 
 namespace sterna {
@@ -18,8 +19,9 @@ void prefetch_row(const Matrix& matrix, std::size_t row) {
 
 void Forward::logits(std::size_t first, std::size_t count, float* out) {
   feed_head(first, count);
-  deal_rows(weights_.head.matrix.rows, count,
-            [&](std::size_t begin, std::size_t end, unsigned) { head_rows(first, count, begin, end, out); });
+  const Matrix& head = weights_.head.matrix;
+  deal_product(head.rows, head.cols, count,
+               [&](const ProductPiece& piece, unsigned) { multiply_head(first, piece, out); });
 }
 
 void Forward::logits(std::size_t index, const NeededLogits& needed, float* out) {
@@ -29,16 +31,17 @@ void Forward::logits(std::size_t index, const NeededLogits& needed, float* out) 
   if (!screen_ || !screen_->start(needed, hidden(index).data(), codes, code16_scales_[0])) {
     return logits(index, 1, out);
   }
-  deal_rows(head.rows, 1, [&](std::size_t begin, std::size_t end, unsigned) { screen_->bound(begin, end); });
+  deal_product(head.rows, head.cols, 1,
+               [&](const ProductPiece& piece, unsigned) { screen_->bound(piece.begin, piece.end); });
   std::fill_n(out, head.rows, -std::numeric_limits<float>::infinity());
   const auto compute = [&](std::span<const std::int32_t> ids) {
     if (ids.empty()) return;
-    deal_rows(ids.size(), 1, [&](std::size_t begin, std::size_t end, unsigned) {
-      for (std::size_t i = begin, next = begin; i < end; i = next) {  // neighbours together
+    deal_product(ids.size(), head.cols, 1, [&](const ProductPiece& piece, unsigned) {
+      for (std::size_t i = piece.begin, next = i; i < piece.end; i = next) {  // neighbours together
         const auto row = static_cast<std::size_t>(ids[i]);
-        while (next < end && static_cast<std::size_t>(ids[next]) == row + (next - i)) ++next;
-        if (next < end) prefetch_row(head, static_cast<std::size_t>(ids[next]));
-        head_rows(index, 1, row, row + (next - i), out);
+        while (next < piece.end && static_cast<std::size_t>(ids[next]) == row + (next - i)) ++next;
+        if (next < piece.end) prefetch_row(head, static_cast<std::size_t>(ids[next]));
+        multiply_head(index, {row, row + (next - i), 0, 1}, out);
       }
     });
   };
@@ -52,27 +55,31 @@ void Forward::feed_head(std::size_t first, std::size_t count) {
   for (std::size_t t = 0; t < count; ++t) quantise16(hidden(first + t).data(), t, head.cols);
 }
 
-/// Rows [begin, end) of the logits of tokens [first, first + count).
-void Forward::head_rows(std::size_t first, std::size_t count, std::size_t begin, std::size_t end,
-                        float* out) {
+/// A piece of the logits of the tokens from `first` on.
+void Forward::multiply_head(std::size_t first, const ProductPiece& piece, float* out) {
   const Matrix& head = weights_.head.matrix;
-  dense_kernel(dispatch_.of(count).floats, head.dtype)({.weights = head.data,
-                                                        .weight_stride = head.stride,
-                                                        .cols = head.cols,
-                                                        .x = final_.data() + first * config_.hidden,
-                                                        .x_stride = config_.hidden,
-                                                        .tokens = count,
-                                                        .row_begin = begin,
-                                                        .row_end = end,
-                                                        .out = out,
-                                                        .out_stride = head.rows,
-                                                        .codes = codes16_.data(),
-                                                        .codes_stride = head.cols,
-                                                        .code_scales = code16_scales_.data()});
+  out += piece.first * head.rows;
+  dense_kernel(dispatch_.of(piece.tokens()).floats,
+               head.dtype)({.weights = head.data,
+                            .weight_stride = head.stride,
+                            .cols = head.cols,
+                            .x = final_.data() + (first + piece.first) * config_.hidden,
+                            .x_stride = config_.hidden,
+                            .tokens = piece.tokens(),
+                            .row_begin = piece.begin,
+                            .row_end = piece.end,
+                            .out = out,
+                            .out_stride = head.rows,
+                            .codes = codes16_.empty() ? nullptr : codes16_.data() + piece.first * head.cols,
+                            .codes_stride = head.cols,
+                            .code_scales = code16_scales_.data() + piece.first});
   if (weights_.head.bias.empty()) return;
-  for (std::size_t t = 0; t < count; ++t) {
-    kernels_->floats.add(out + t * head.rows + begin, weights_.head.bias.data() + begin, end - begin);
-  }
+  kernels_->floats.add({.acc = out + piece.begin,
+                        .acc_stride = head.rows,
+                        .x = weights_.head.bias.data() + piece.begin,
+                        .x_stride = 0,
+                        .tokens = piece.tokens(),
+                        .n = piece.rows()});
 }
 
 }  // namespace sterna

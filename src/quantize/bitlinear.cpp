@@ -110,7 +110,7 @@ void BitLinear::Impl::run(const BitLinearWeights& weights, const float* x, std::
   const std::size_t groups = weights.groups;
   const std::size_t group_padded = round_up<std::size_t>(weights.group, kActivationPadding);
   const std::size_t code_row = groups * group_padded;
-  const std::size_t piece = tokens > kFewTokens ? kernel.rows_at_a_time : kFewTokensRows;
+  const std::size_t piece = tokens > kFewTokens ? kernel.many_tokens.rows : kFewTokensRows;
   const bool grouped = weights.scales.grain == ScaleGrain::Block;
 
   std::span<std::int8_t> codes;
@@ -175,11 +175,16 @@ void BitLinear::Impl::run(const BitLinearWeights& weights, const float* x, std::
       if (!grouped) {
         const bool by_row = weights.scales.grain == ScaleGrain::Row;
         multiply(0, begin, count, sum);
-        for (std::size_t t = 0; t < tokens; ++t) {
-          kernels.floats.scale_rows(sum + t * count, code_scales[t], by_row ? 1.0f : weights.scales.values[0],
-                                    by_row ? weights.scales.values.data() + begin : nullptr, b, count,
-                                    y + t * rows + begin);
-        }
+        kernels.floats.scale_rows({.sums = sum,
+                                   .sums_stride = count,
+                                   .activation_scales = code_scales.data(),
+                                   .weight_scale = by_row ? 1.0f : weights.scales.values[0],
+                                   .row_scales = by_row ? weights.scales.values.data() + begin : nullptr,
+                                   .bias = b,
+                                   .tokens = tokens,
+                                   .rows = count,
+                                   .out = y + begin,
+                                   .out_stride = rows});
         continue;
       }
       std::fill_n(part, tokens * count, 0.0f);

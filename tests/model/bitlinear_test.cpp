@@ -41,11 +41,16 @@ std::vector<float> product(const Dispatch& dispatch, const Matrix& matrix, const
              .row_end = matrix.rows,
              .out = sums.data(),
              .out_stride = matrix.rows});
-  for (std::size_t t = 0; t < tokens; ++t) {
-    kernels.floats.scale_rows(sums.data() + t * matrix.rows, scales[t], matrix.scale,
-                              matrix.row_scales.empty() ? nullptr : matrix.row_scales.data(), nullptr,
-                              matrix.rows, y.data() + t * matrix.rows);
-  }
+  kernels.floats.scale_rows({.sums = sums.data(),
+                             .sums_stride = matrix.rows,
+                             .activation_scales = scales.data(),
+                             .weight_scale = matrix.scale,
+                             .row_scales = matrix.row_scales.empty() ? nullptr : matrix.row_scales.data(),
+                             .bias = nullptr,
+                             .tokens = tokens,
+                             .rows = matrix.rows,
+                             .out = y.data(),
+                             .out_stride = matrix.rows});
   return y;
 }
 

@@ -10,7 +10,7 @@
 #include <optional>
 #include <random>
 
-#include "backend/row_pieces.hpp"
+#include "backend/product_pieces.hpp"
 #include "base/checked.hpp"
 #include "kernels/kernel_table.hpp"
 #include "kernels/reference.hpp"
@@ -115,27 +115,33 @@ class Problem {
       sums_[m] = q.sum;
     }
     const std::byte* weights = packed_.data() + next_packed_++ % packed_copies_ * packed_bytes_;
-    const RowPieces pieces(shape_.rows, tokens_, pool.size(), kernel_.rows_at_a_time);
+    const ProductPieces pieces(shape_.rows, shape_.cols, tokens_, pool.size(), kernel_.many_tokens);
     std::atomic<std::size_t> next{0};
     pool.parallel_for(pool.size(), 1, [&](std::size_t, std::size_t, unsigned) {
       for (std::size_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < pieces.count();) {
-        const auto [begin, end] = pieces[i];
+        const ProductPiece piece = pieces[i];
+        const std::size_t at = piece.first * shape_.rows;
         kernel_.run({.weights = reinterpret_cast<const std::uint8_t*>(weights),
                      .weight_stride = shape_.cols / 4,
                      .cols = shape_.cols,
-                     .x = codes(0),
+                     .x = codes(piece.first),
                      .x_stride = x_stride_,
-                     .x_sums = sums_.data(),
-                     .tokens = tokens_,
-                     .row_begin = begin,
-                     .row_end = end,
-                     .out = products_.data(),
+                     .x_sums = sums_.data() + piece.first,
+                     .tokens = piece.tokens(),
+                     .row_begin = piece.begin,
+                     .row_end = piece.end,
+                     .out = products_.data() + at,
                      .out_stride = shape_.rows});
-        for (std::size_t m = 0; m < tokens_; ++m) {
-          const std::size_t at = m * shape_.rows + begin;
-          floats_.scale_rows(products_.data() + at, scales_[m], kScale, nullptr, nullptr, end - begin,
-                             ours_.data() + at);
-        }
+        floats_.scale_rows({.sums = products_.data() + at + piece.begin,
+                            .sums_stride = shape_.rows,
+                            .activation_scales = scales_.data() + piece.first,
+                            .weight_scale = kScale,
+                            .row_scales = nullptr,
+                            .bias = nullptr,
+                            .tokens = piece.tokens(),
+                            .rows = piece.rows(),
+                            .out = ours_.data() + at + piece.begin,
+                            .out_stride = shape_.rows});
       }
     });
   }

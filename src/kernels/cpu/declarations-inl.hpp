@@ -9,13 +9,12 @@ void ternary_tq1_0(const TernaryArgs& args);
 void rms_norm(const float* x, const float* weight, float eps, std::size_t n, float* out);
 QuantizeResult quantize(const float* x, std::size_t n, std::size_t padded, std::int8_t* out);
 float quantize16(const float* x, std::size_t n, std::int16_t* out);
-void silu_mul(const float* gate, const float* up, std::size_t n, float* out);
-void relu2_mul(const float* gate, const float* up, std::size_t n, float* out);
-void gelu_mul(const float* gate, const float* up, std::size_t n, float* out);
-void add(float* acc, const float* x, std::size_t n);
+void silu_mul(const GateArgs& args);
+void relu2_mul(const GateArgs& args);
+void gelu_mul(const GateArgs& args);
+void add(const AddArgs& args);
 void rope(float* x, const float* cosines, const float* sines, std::size_t n);
-void scale_rows(const std::int32_t* in, float activation_scale, float weight_scale, const float* row_scales,
-                const float* bias, std::size_t n, float* out);
+void scale_rows(const ScaleArgs& args);
 
 void attention_f32(const AttentionArgs& args);
 void attention_f16(const AttentionArgs& args);

@@ -48,34 +48,50 @@ QuantizeResult quantize(const float* x, std::size_t n, std::size_t padded, std::
   return result;
 }
 
-void silu_mul(const float* gate, const float* up, std::size_t n, float* out) {
-  for_each(n, out, [=](std::size_t i, std::size_t count) {
-    const F g = load_some(gate + i, count);
-    return g / (splat(1.0f) + exponential(-g)) * load_some(up + i, count);
+namespace {
+
+/// out = f(gate) · up, token after token.
+template <class Activation>
+inline void gate_each(const GateArgs& a, Activation f) {
+  for (std::size_t m = 0; m < a.tokens; ++m) {
+    const float* gate = a.gate + m * a.gate_stride;
+    const float* up = a.up + m * a.up_stride;
+    for_each(a.n, a.out + m * a.out_stride, [=](std::size_t i, std::size_t count) {
+      return f(load_some(gate + i, count)) * load_some(up + i, count);
+    });
+  }
+}
+
+}  // namespace
+
+void silu_mul(const GateArgs& args) {
+  gate_each(args, [](F g) { return g / (splat(1.0f) + exponential(-g)); });
+}
+
+void relu2_mul(const GateArgs& args) {
+  gate_each(args, [](F g) {
+    const F positive = greater(splat(0.0f), g);  // NaN stays
+    return positive * positive;
   });
 }
 
-void relu2_mul(const float* gate, const float* up, std::size_t n, float* out) {
-  for_each(n, out, [=](std::size_t i, std::size_t count) {
-    const F positive = greater(splat(0.0f), load_some(gate + i, count));  // NaN stays
-    return positive * positive * load_some(up + i, count);
-  });
-}
-
-void gelu_mul(const float* gate, const float* up, std::size_t n, float* out) {
+void gelu_mul(const GateArgs& args) {
   // g/2 · (1 + tanh u) = g / (1 + e^(−2u)), u = √(2/π) · (g + 0.044715 g³)
   const F slope = splat(1.5957691216f);  // 2·√(2/π)
-  for_each(n, out, [=](std::size_t i, std::size_t count) {
-    const F g = load_some(gate + i, count);
+  gate_each(args, [=](F g) {
     const F twice_u = slope * (g + splat(0.044715f) * (g * g * g));
-    return g / (splat(1.0f) + exponential(-twice_u)) * load_some(up + i, count);
+    return g / (splat(1.0f) + exponential(-twice_u));
   });
 }
 
-void add(float* acc, const float* x, std::size_t n) {
-  for_each(n, acc, [=](std::size_t i, std::size_t count) {
-    return load_some(acc + i, count) + load_some(x + i, count);
-  });
+void add(const AddArgs& a) {
+  for (std::size_t m = 0; m < a.tokens; ++m) {
+    float* acc = a.acc + m * a.acc_stride;
+    const float* x = a.x + m * a.x_stride;
+    for_each(a.n, acc, [=](std::size_t i, std::size_t count) {
+      return load_some(acc + i, count) + load_some(x + i, count);
+    });
+  }
 }
 
 void rope(float* x, const float* cosines, const float* sines, std::size_t n) {
@@ -91,19 +107,21 @@ void rope(float* x, const float* cosines, const float* sines, std::size_t n) {
   }
 }
 
-void scale_rows(const std::int32_t* in, float activation_scale, float weight_scale, const float* row_scales,
-                const float* bias, std::size_t n, float* out) {
-  const auto scaled = [=](I sums, std::size_t i, std::size_t count) {
-    F scale = splat(weight_scale);
-    if (row_scales != nullptr) scale = scale * load_some(row_scales + i, count);
-    const F v = to_float(sums) / splat(activation_scale) * scale;
-    return bias == nullptr ? v : v + load_some(bias + i, count);
-  };
-  std::size_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) store(out + i, scaled(load_i32(in + i), i, kLanes));
-  if (i < n) {
-    std::int32_t last[kLanes] = {};
-    for (std::size_t j = 0; i + j < n; ++j) last[j] = in[i + j];
-    store(out + i, scaled(load_i32(last), i, n - i), n - i);
+void scale_rows(const ScaleArgs& a) {
+  for (std::size_t m = 0; m < a.tokens; ++m) {
+    const std::int32_t* sums = a.sums + m * a.sums_stride;
+    const Divisor activation_scale(a.activation_scales[m]);
+    const auto scaled = [&](I sum, std::size_t i, std::size_t count) {
+      F scale = splat(a.weight_scale);
+      if (a.row_scales != nullptr) scale = scale * load_some(a.row_scales + i, count);
+      const F v = activation_scale.divide(to_float(sum)) * scale;
+      return a.bias == nullptr ? v : v + load_some(a.bias + i, count);
+    };
+    for_each(a.rows, a.out + m * a.out_stride, [&](std::size_t i, std::size_t count) {
+      if (count == kLanes) return scaled(load_i32(sums + i), i, count);
+      std::int32_t last[kLanes] = {};
+      for (std::size_t j = 0; j < count; ++j) last[j] = sums[i + j];
+      return scaled(load_i32(last), i, count);
+    });
   }
 }

@@ -23,6 +23,16 @@ struct Arrays {
     }
     for (auto& v : ints) v = static_cast<std::int32_t>(random() % 100000);
   }
+  GateArgs gate() {
+    return {.gate = a.data(),
+            .gate_stride = kWidth,
+            .up = b.data(),
+            .up_stride = kWidth,
+            .tokens = 1,
+            .n = kWidth,
+            .out = out.data(),
+            .out_stride = kWidth};
+  }
   std::vector<float> a = std::vector<float>(kWidth);
   std::vector<float> b = std::vector<float>(kWidth);
   std::vector<std::int32_t> ints = std::vector<std::int32_t>(kWidth);
@@ -49,15 +59,22 @@ constexpr std::array kOperations{
                 v.out[kWidth] =
                     k.quantize16(v.a.data(), kWidth, reinterpret_cast<std::int16_t*>(v.out.data()));
               }},
-    Operation{"silu_mul", [](const FloatKernels& k,
-                             Arrays& v) { k.silu_mul(v.a.data(), v.b.data(), kWidth, v.out.data()); }},
-    Operation{"relu2_mul", [](const FloatKernels& k,
-                              Arrays& v) { k.relu2_mul(v.a.data(), v.b.data(), kWidth, v.out.data()); }},
-    Operation{"gelu_mul", [](const FloatKernels& k,
-                             Arrays& v) { k.gelu_mul(v.a.data(), v.b.data(), kWidth, v.out.data()); }},
+    Operation{"silu_mul", [](const FloatKernels& k, Arrays& v) { k.silu_mul(v.gate()); }},
+    Operation{"relu2_mul", [](const FloatKernels& k, Arrays& v) { k.relu2_mul(v.gate()); }},
+    Operation{"gelu_mul", [](const FloatKernels& k, Arrays& v) { k.gelu_mul(v.gate()); }},
     Operation{"scale_rows",
               [](const FloatKernels& k, Arrays& v) {
-                k.scale_rows(v.ints.data(), 12.5f, 0.1f, nullptr, nullptr, kWidth, v.out.data());
+                const float activation_scale = 12.5f;
+                k.scale_rows({.sums = v.ints.data(),
+                              .sums_stride = kWidth,
+                              .activation_scales = &activation_scale,
+                              .weight_scale = 0.1f,
+                              .row_scales = nullptr,
+                              .bias = nullptr,
+                              .tokens = 1,
+                              .rows = kWidth,
+                              .out = v.out.data(),
+                              .out_stride = kWidth});
               }},
 };
 

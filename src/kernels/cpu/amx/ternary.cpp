@@ -2,9 +2,10 @@
 // by 64 columns × 16 rows of unsigned codes, a quarter of a panel of ternary-inl.hpp, and adds to 16 × 16
 // int32 sums. Few tokens are AVX-512's.
 //
-// Two by two tiles of sums need four loads for four products. They stay in tiles for as much of a row as is
-// unpacked at once: loading and storing them for every 1024 columns costs more than reading the codes of
-// whole rows, and the activations, from the second-level cache (docs/performance.md).
+// Two by two tiles of sums need four loads for four products, two by one, of 16 rows alone, three for two.
+// They stay in tiles for as much of a row as is unpacked at once: loading and storing them for every 1024
+// columns costs more than reading the codes of whole rows, and the activations, from the second-level cache
+// (docs/performance.md).
 #include <immintrin.h>
 
 #include "kernels/kernel_args.hpp"

@@ -159,4 +159,14 @@ inline float square_root(float v) {
   return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(v)));
 }
 
+/// Divides lanes by the same number.
+class Divisor {
+ public:
+  explicit Divisor(float value) : value_(splat(value)) {}
+  F divide(F x) const { return x / value_; }
+
+ private:
+  F value_;
+};
+
 }  // namespace

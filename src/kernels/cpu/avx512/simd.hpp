@@ -167,4 +167,29 @@ inline float square_root(float v) {
   return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(v)));
 }
 
+/// Divides lanes by the same number, rounded as a division is: a division of 16 lanes keeps a port for 16
+/// cycles, and this takes five instructions. With the inverse rounded to nearest, a quotient within one unit
+/// in the last place and its exact remainder give the correctly rounded one (P. Markstein, IBM J. Res. Dev.
+/// 34(1), 1990); the first correction makes it so near. Where nothing overflows or is subnormal, that is.
+class Divisor {
+ public:
+  explicit Divisor(float value)
+      : value_(splat(value)), inverse_(splat(1.0f / value)), plain_(!(value > 0x1p-60f && value < 0x1p60f)) {}
+
+  /// |x| in [1, 2^31], or 0.
+  F divide(F x) const {
+    if (plain_) return x / value_;
+    return nearer(nearer(x * inverse_, x), x);
+  }
+
+ private:
+  F nearer(F quotient, F x) const {
+    return _mm512_fmadd_ps(_mm512_fnmadd_ps(quotient, value_, x), inverse_, quotient);
+  }
+
+  F value_;
+  F inverse_;
+  bool plain_;
+};
+
 }  // namespace

@@ -183,4 +183,14 @@ inline float square_root(float v) {
   return __builtin_sqrtf(v);
 }
 
+/// Divides lanes by the same number.
+class Divisor {
+ public:
+  explicit Divisor(float value) : value_(splat(value)) {}
+  F divide(F x) const { return x / value_; }
+
+ private:
+  F value_;
+};
+
 }  // namespace
