@@ -23,7 +23,7 @@ endfunction()
 
 sterna_kernels(generic)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-  sterna_kernels(avx2 -mavx2 -mf16c -mbmi2)
+  sterna_kernels(avx2 -mavx2 -mfma -mf16c -mbmi2)
   set(avx512 -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mf16c -mbmi2)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     list(APPEND avx512 -Wno-uninitialized)  # GCC 12 reports its own intrinsics (GCC bug 105593)

@@ -74,7 +74,7 @@ Floats naive_attention(const Cache& cache, const float* query, std::size_t posit
       for (std::size_t p = 0; p < count; ++p) {
         std::int32_t sum = 0;
         for (std::size_t i = 0; i < dim; ++i) {
-          e[p] += query[i] * cache.key(begin + p, i);
+          e[p] = std::fma(query[i], cache.key(begin + p, i), e[p]);
           if (cache.integers()) sum += rounded.codes[i] * static_cast<std::int32_t>(cache.key(begin + p, i));
         }
         if (cache.integers())
@@ -94,7 +94,7 @@ Floats naive_attention(const Cache& cache, const float* query, std::size_t posit
         float sum = 0;
         std::int32_t integer = 0;
         for (std::size_t p = 0; p < count; ++p) {
-          sum += e[p] * cache.value(begin + p, i);
+          sum = std::fma(e[p], cache.value(begin + p, i), sum);
           if (cache.integers())
             integer += codes.codes[p] * static_cast<std::int32_t>(cache.value(begin + p, i));
         }

@@ -31,6 +31,9 @@ namespace generic {
 float exponential_of(float x) {
   return exponential(splat(x))[0];
 }
+float multiply_add_of(float a, float b, float c) {
+  return multiply_add(splat(a), splat(b), splat(c))[0];
+}
 }  // namespace generic
 
 namespace {
@@ -168,6 +171,50 @@ TEST(Exponential, IsRightAtTheEnds) {
   EXPECT_TRUE(std::isnan(generic::exponential_of(kNaN)));
   for (float x = -87.0f; x > -103.9f; x -= 0.01f) {  // subnormal results, to a unit of the smallest
     ASSERT_NEAR(generic::exponential_of(x), std::exp(static_cast<double>(x)), 1.5 * 0x1p-149) << x;
+  }
+}
+
+TEST(MultiplyAdd, RoundsOnce) {
+  Random random(11);
+  const auto check = [](float a, float b, float c) {
+    const float found = generic::multiply_add_of(a, b, c), expected = std::fma(a, b, c);
+    if (std::isnan(found) && std::isnan(expected)) return;
+    ASSERT_EQ(std::bit_cast<std::uint32_t>(found), std::bit_cast<std::uint32_t>(expected))
+        << a << " · " << b << " + " << c;
+  };
+  const auto any = [&] { return std::bit_cast<float>(static_cast<std::uint32_t>(random())); };
+  const auto near_one = [&] {  // often few bits, so that sums lie half-way between two floats
+    const auto bits = static_cast<unsigned>(1 + random() % 23);
+    const auto mantissa = static_cast<std::uint32_t>(random()) % (1u << bits) << (23 - bits);
+    return std::bit_cast<float>(0x3f800000u | mantissa);
+  };
+  for (int i = 0; i < 2000000; ++i) {
+    ASSERT_NO_FATAL_FAILURE(check(any(), any(), any()));
+    const float a = near_one(), b = near_one();
+    const float sign = random() % 2 ? 1.0f : -1.0f;
+    const int exponent = static_cast<int>(random() % 80) - 40;
+    ASSERT_NO_FATAL_FAILURE(check(a, b, sign * std::ldexp(near_one(), exponent)));
+    ASSERT_NO_FATAL_FAILURE(check(a, b, -a * b));  // what is left is the product's own rounding
+    const float small = std::ldexp(a, static_cast<int>(random() % 40) - 165);  // subnormal results
+    ASSERT_NO_FATAL_FAILURE(check(small, b, sign * std::ldexp(b, -140)));
+  }
+  // The product is half a unit in the last place of c, less what a double does not hold beside c.
+  for (int k = 12; k <= 23; ++k) {
+    const float a = std::ldexp(1.0f + std::ldexp(1.0f, -k), -24), b = 1.0f - std::ldexp(1.0f, -k);
+    for (int i = 0; i < 1000; ++i) {
+      const float c = near_one();
+      for (const float sign : {1.0f, -1.0f}) {
+        ASSERT_NO_FATAL_FAILURE(check(sign * a, b, c));
+        ASSERT_NO_FATAL_FAILURE(check(sign * a, b, -c));
+      }
+    }
+  }
+  for (const float a : {0.0f, -0.0f, 1.0f, 3e38f, kInfinity, -kInfinity, kNaN, 1e-45f}) {
+    for (const float b : {0.0f, -1.0f, 3e38f, kInfinity, kNaN, 1e-45f}) {
+      for (const float c : {0.0f, -0.0f, 1.0f, -3e38f, kInfinity, -kInfinity, kNaN, -1e-45f}) {
+        ASSERT_NO_FATAL_FAILURE(check(a, b, c));
+      }
+    }
   }
 }
 

@@ -7,8 +7,8 @@
 //
 // Integers are exact: every ternary kernel gives the integers of kernels/reference.hpp. Floats are the same
 // bits on every instruction set too: reductions use the canonical order of kernels/cpu/float_ops-inl.hpp (32
-// strided partial sums, then a fixed tree), multiplication and addition are rounded separately (no FMA), and
-// exp is our own polynomial.
+// strided partial sums, then a fixed tree), multiplication and addition are rounded separately but for the
+// products of attention, which are fused everywhere, and exp is our own polynomial.
 #pragma once
 
 #include <cstddef>

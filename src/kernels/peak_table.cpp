@@ -44,20 +44,24 @@ constexpr std::array kPeakProbes {
       PeakProbe{"vpdpbusd", "avx512", kAvx512, Int8, 24 * 64, 32, 1, avx512::peak_int8},
       PeakProbe{"vpmaddwd+vpaddd zmm", "avx512", kAvx512, Int16, 16 * 32, 32, 1, avx512::peak_int16},
       PeakProbe{"vmulps+vaddps zmm", "avx512", kAvx512, Float, 16 * 16, 32, 1, avx512::peak_float},
+      PeakProbe{"vfmadd231ps zmm", "avx512", kAvx512, FusedFloat, 16 * 16, 32, 1, avx512::peak_fused},
       PeakProbe{"vpmaddubsw+vpaddw", "avx2", kAvx2, Int8, 8 * 32, 16, 1, avx2::peak_int8},
       PeakProbe{"vpmaddubsw+vpmaddwd+vpaddd", "avx2", kAvx2, Int8, 8 * 32, 32, 0, avx2::peak_int8_widened},
       PeakProbe{"vpmaddwd+vpaddd", "avx2", kAvx2, Int16, 8 * 16, 32, 1, avx2::peak_int16},
       PeakProbe{"vmulps+vaddps", "avx2", kAvx2, Float, 8 * 8, 32, 1, avx2::peak_float},
+      PeakProbe{"vfmadd231ps", "avx2", kAvx2, FusedFloat, 8 * 8, 32, 1, avx2::peak_fused},
 #elif defined(__aarch64__)
   PeakProbe{"smmla", "neon_i8mm", kI8mm, Int8, 16 * 32, 32, 2, neon_i8mm::peak_int8},
       PeakProbe{"sdot", "neon_dot", kNeonDot, Int8, 16 * 16, 32, 1, neon_dot::peak_int8},
       PeakProbe{"smlal+smlal2", "neon", kNeon, Int8, 16 * 16, 16, 1, neon::peak_int8},
       PeakProbe{"smull+smull2+addp+add", "neon", kNeon, Int16, 16 * 8, 32, 1, neon::peak_int16},
       PeakProbe{"fmul+fadd", "neon", kNeon, Float, 16 * 4, 32, 1, neon::peak_float},
+      PeakProbe{"fmla", "neon", kNeon, FusedFloat, 16 * 4, 32, 1, neon::peak_fused},
 #endif
       PeakProbe{"C int8", "generic", 0, Int8, 2048, 32, 1, generic::peak_int8},
       PeakProbe{"C int16", "generic", 0, Int16, 1024, 32, 1, generic::peak_int16},
       PeakProbe{"C float", "generic", 0, Float, 512, 32, 1, generic::peak_float},
+      PeakProbe{"C fused float", "generic", 0, FusedFloat, 128, 32, 1, generic::peak_fused},
 };
 
 }  // namespace

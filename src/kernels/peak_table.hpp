@@ -2,8 +2,8 @@
 // a kernel bound by arithmetic is held against.
 //
 // A probe does what the innermost loop of such a kernel does, a multiplication and the addition that waits
-// for it, on registers alone: nothing is loaded, unpacked or stored. (Rows of `generic` are plain C over
-// arrays in the first-level cache, because the compiler chooses the instructions there.)
+// for it or both in one, on registers alone: nothing is loaded, unpacked or stored. (Rows of `generic` are
+// plain C over arrays in the first-level cache, because the compiler chooses the instructions there.)
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,7 @@
 
 namespace sterna {
 
-enum class Operand : std::uint8_t { Int8, Int16, Float };
+enum class Operand : std::uint8_t { Int8, Int16, Float, FusedFloat };
 
 struct PeakProbe {
   std::string_view name;  ///< the instructions: "vpdpbusd"

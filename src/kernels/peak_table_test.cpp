@@ -41,7 +41,7 @@ TEST(PeakTable, EveryKernelIsHeldAgainstARowThatItsProcessorCanRun) {
     }
   }
   for (const FloatKernels& kernels : float_kernels()) {
-    for (const Operand operand : {Operand::Int16, Operand::Float}) {
+    for (const Operand operand : {Operand::Int16, Operand::Float, Operand::FusedFloat}) {
       const PeakProbe* peak = find_peak(kernels.isa, operand, 1);
       ASSERT_NE(peak, nullptr) << kernels.isa;
       EXPECT_EQ(peak->required & ~kernels.required, 0u) << kernels.isa;

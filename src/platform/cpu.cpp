@@ -35,7 +35,10 @@ bool arm_has([[maybe_unused]] unsigned long word, [[maybe_unused]] int bit) {
 
 constexpr std::array kFeatures{
     FeatureRow{CpuFeature::Avx2, "avx2",
-               [] { return cpuinfo_has_x86_avx2() && cpuinfo_has_x86_f16c() && cpuinfo_has_x86_bmi2(); }},
+               [] {
+                 return cpuinfo_has_x86_avx2() && cpuinfo_has_x86_fma3() && cpuinfo_has_x86_f16c() &&
+                        cpuinfo_has_x86_bmi2();
+               }},
     FeatureRow{CpuFeature::Avx512, "avx512",
                [] {
                  return cpuinfo_has_x86_avx512f() && cpuinfo_has_x86_avx512bw() &&

@@ -9,7 +9,7 @@ namespace sterna {
 
 /// Instruction sets that kernels ask for; a set of them is a bit mask.
 enum class CpuFeature : std::uint32_t {
-  Avx2 = 1u << 0,    ///< AVX2, with F16C, BMI2
+  Avx2 = 1u << 0,    ///< AVX2, with FMA, F16C, BMI2
   Avx512 = 1u << 1,  ///< F, BW, VL, DQ
   Avx512Vnni = 1u << 2,
   Avx512Vbmi = 1u << 3,

@@ -43,7 +43,8 @@ TEST(CpuInfo, CachesGrowByLevel) {
 #if defined(__x86_64__) && defined(__GNUC__)
 TEST(CpuInfo, FeaturesAgreeWithTheCompilersRuntime) {
   const auto has = [](CpuFeature f) { return (cpu_info().features & static_cast<CpuFeatures>(f)) != 0; };
-  EXPECT_EQ(has(CpuFeature::Avx2), __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2"));
+  EXPECT_EQ(has(CpuFeature::Avx2), __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                                       __builtin_cpu_supports("bmi2"));
   EXPECT_EQ(has(CpuFeature::Avx512),
             __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq"));
   EXPECT_EQ(has(CpuFeature::Avx512Vnni), bool(__builtin_cpu_supports("avx512vnni")));

@@ -75,7 +75,7 @@ FloorTerm attention_of(const Context& context, const ModelConfig& config, const 
   FloorTerm term{.name = "attention"};
   term.peak =
       find_peak(context.model.dispatch.variant(Operation::Attention, DType::F32, evaluations.tokens_at_once),
-                integers ? Operand::Int16 : Operand::Float, evaluations.tokens_at_once);
+                integers ? Operand::Int16 : Operand::FusedFloat, evaluations.tokens_at_once);
   term.operations = 4.0 * config.layers * config.heads * config.head_dim * evaluations.positions;
   term.arithmetic_seconds = term.operations / context.machine.peak(*term.peak, context.threads);
   term.bytes = evaluations.positions_read * config.layers * config.kv_heads *
@@ -155,10 +155,10 @@ std::string floors_text(const Model& model, const BenchReport& report, const Ses
   }
   return tests.str() + "\n" + parts.str() +
          "\nfloor: tokens/s if every part took the longer of reading its bytes at the read bandwidth and\n"
-         "multiplying at the peak of its kernels' instructions: linear layers, attention (float "
-         "multiplications\n"
-         "and additions, or int16 with --kv int8), and the head. Norms, activation functions, quantising,\n"
-         "sampling and waiting for threads are not in it.\n";
+         "multiplying at the peak of its kernels' instructions: linear layers, attention (fused float\n"
+         "multiplications and additions, or int16 with --kv int8), and the head. Norms, activation "
+         "functions,\n"
+         "quantising, sampling and waiting for threads are not in it.\n";
 }
 
 }  // namespace sterna::cli

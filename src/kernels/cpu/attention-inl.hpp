@@ -6,10 +6,10 @@
 // with block b holding 64 positions (fewer in the last) and m, s, o starting each chunk of kKvChunk positions
 // at −FLT_MAX, 0 and 0:
 //
-//   x_p = (Σ_i q_i · K_pi) · scale                      i = 0, 1, …
+//   x_p = (Σ_i q_i · K_pi) · scale                      i = 0, 1, …; each step rounded once
 //   m' = max(m, x_p);  f = e^(m − m');  e_p = e^(x_p − m')
 //   s = s · f + Σ_p e_p                                 32 partial sums and a tree, as everywhere
-//   o_i = o_i · f + Σ_p e_p · V_pi                      p = 0, 1, …
+//   o_i = o_i · f + Σ_p e_p · V_pi                      p = 0, 1, …; likewise
 //
 // An int8 cache is multiplied in integers, exact in any order: q and e_p · (value scale of p) are
 // rounded to 16 bits, each with a unit for the row, so that x_p = Σ q' · K' · (unit · scale) · (key scale of
@@ -32,7 +32,7 @@ struct Floats {
   static constexpr std::size_t kDepth = 1;
   static Lanes zero() { return splat(0.0f); }
   static F spread(const float* from) { return splat(*from); }
-  [[gnu::always_inline]] static void add_product(F& sum, F a, F b) { sum += a * b; }
+  [[gnu::always_inline]] static void add_product(F& sum, F a, F b) { sum = multiply_add(a, b, sum); }
 };
 struct F32Elements : Floats {
   static constexpr std::size_t kBytes = 4;
@@ -66,9 +66,9 @@ constexpr bool kIntegers = Elements::kDepth > 1;
 // ---- products ---------------------------------------------------------------------------------------------
 
 // A tile of 4 rows of queries (or probabilities) and 2 vectors of keys (or values). For each step of the sum
-// it takes 2 + 4 loads, 8 multiplications and 8 additions: with two loads, two multiplications and two
-// additions a cycle (Zen 2 to 4) 3 cycles of loads hide behind 4 of arithmetic, and 8 sums cover the latency
-// of an addition, 3 cycles on 2 ports. 8 sums, 2 vectors and a factor are 11 of 16 registers.
+// it takes 2 + 4 loads and 8 fused multiplications and additions: with two of each a cycle 3 cycles of loads
+// hide behind 4 of arithmetic, and 8 sums just cover its latency, 4 cycles on 2 ports. 8 sums, 2 vectors and
+// a factor are 11 of 16 registers.
 constexpr int kTileRows = 4;
 constexpr int kTileVectors = 2;
 

@@ -10,3 +10,4 @@ std::uint64_t peak_int8(std::size_t steps, std::int8_t code, std::int8_t activat
 std::uint64_t peak_int8_widened(std::size_t steps, std::int8_t code, std::int8_t activation);
 std::uint64_t peak_int16(std::size_t steps, std::int8_t code, std::int8_t activation);
 std::uint64_t peak_float(std::size_t steps, std::int8_t code, std::int8_t activation);
+std::uint64_t peak_fused(std::size_t steps, std::int8_t code, std::int8_t activation);

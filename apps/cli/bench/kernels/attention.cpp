@@ -26,8 +26,8 @@ struct CacheType {
   void (*FloatKernels::*attention)(const AttentionArgs&);
 };
 constexpr CacheType kTypes[] = {
-    {"f32", 4, Operand::Float, &FloatKernels::kv_append_f32, &FloatKernels::attention_f32},
-    {"f16", 2, Operand::Float, &FloatKernels::kv_append_f16, &FloatKernels::attention_f16},
+    {"f32", 4, Operand::FusedFloat, &FloatKernels::kv_append_f32, &FloatKernels::attention_f32},
+    {"f16", 2, Operand::FusedFloat, &FloatKernels::kv_append_f16, &FloatKernels::attention_f16},
     {"int8", 1, Operand::Int16, &FloatKernels::kv_append_i8, &FloatKernels::attention_i8},
 };
 

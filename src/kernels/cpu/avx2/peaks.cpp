@@ -71,4 +71,15 @@ std::uint64_t peak_float(std::size_t steps, std::int8_t code, std::int8_t activa
   return total<float>(sums);
 }
 
+std::uint64_t peak_fused(std::size_t steps, std::int8_t code, std::int8_t activation) {
+  const __m256 c = _mm256_set1_ps(code);
+  const __m256 q = _mm256_set1_ps(activation);
+  __m256 sums[kSums] = {};
+  repeat(
+      steps, sums, [&](__m256 & sum) __attribute__((always_inline)) {
+        asm volatile("vfmadd231ps %2, %1, %0" : "+x"(sum) : "x"(c), "x"(q));
+      });
+  return total<float>(sums);
+}
+
 }  // namespace sterna::avx2

@@ -155,6 +155,11 @@ inline F sum_each(const F (&v)[kLanes]) {
   return _mm256_shuffle_ps(pair[0], pair[1], 0x88) + _mm256_shuffle_ps(pair[0], pair[1], 0xdd);
 }
 
+/// a · b + c, rounded once.
+inline F multiply_add(F a, F b, F c) {
+  return _mm256_fmadd_ps(a, b, c);
+}
+
 inline float square_root(float v) {
   return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(v)));
 }

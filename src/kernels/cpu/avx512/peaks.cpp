@@ -47,4 +47,15 @@ std::uint64_t peak_float(std::size_t steps, std::int8_t code, std::int8_t activa
   return total<float>(sums);
 }
 
+std::uint64_t peak_fused(std::size_t steps, std::int8_t code, std::int8_t activation) {
+  const __m512 c = _mm512_set1_ps(code);
+  const __m512 q = _mm512_set1_ps(activation);
+  __m512 sums[16] = {};
+  repeat(
+      steps, sums, [&](__m512 & sum) __attribute__((always_inline)) {
+        asm volatile("vfmadd231ps %2, %1, %0" : "+v"(sum) : "v"(c), "v"(q));
+      });
+  return total<float>(sums);
+}
+
 }  // namespace sterna::avx512

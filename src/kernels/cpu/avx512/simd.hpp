@@ -163,6 +163,11 @@ inline F sum_each(const F (&v)[kLanes]) {
   return _mm512_shuffle_f32x4(sums, sums, 0xd8);
 }
 
+/// a · b + c, rounded once.
+inline F multiply_add(F a, F b, F c) {
+  return _mm512_fmadd_ps(a, b, c);
+}
+
 inline float square_root(float v) {
   return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(v)));
 }

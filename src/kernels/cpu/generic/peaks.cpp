@@ -5,7 +5,10 @@
 
 namespace sterna::generic {
 
+// clang-format off
 #include "kernels/cpu/peaks-inl.hpp"
+#include "kernels/cpu/generic/simd.hpp"
+// clang-format on
 
 namespace {
 
@@ -57,6 +60,27 @@ std::uint64_t peak_float(std::size_t steps, std::int8_t code, std::int8_t activa
       for (std::size_t i = 0; i < kSums; ++i) sums[i] += arrays.codes[k + i] * arrays.activations[k + i];
     }
     for (const float sum : sums) all += static_cast<std::uint64_t>(sum);
+  }
+  return all;
+}
+
+std::uint64_t peak_fused(std::size_t steps, std::int8_t code, std::int8_t activation) {
+  constexpr std::size_t kCount = 128;
+  constexpr std::size_t kSums = 8;  // those of a tile of attention
+  Arrays<float, kCount> arrays(code, activation);
+  std::uint64_t all = 0;
+  for (std::size_t s = 0; s < steps; ++s) {
+    arrays.touch();
+    F sums[kSums] = {};
+    for (std::size_t k = 0; k < kCount; k += kSums * kLanes) {
+      for (std::size_t i = 0; i < kSums; ++i) {
+        const std::size_t at = k + i * kLanes;
+        sums[i] = multiply_add(load(arrays.codes + at), load(arrays.activations + at), sums[i]);
+      }
+    }
+    for (const F sum : sums) {
+      for (int i = 0; i < kLanes; ++i) all += static_cast<std::uint64_t>(sum[i]);
+    }
   }
   return all;
 }

@@ -179,6 +179,61 @@ inline F sum_each(const F (&v)[kLanes]) {
   return F{sum_lanes(v[0]), sum_lanes(v[1]), sum_lanes(v[2]), sum_lanes(v[3])};
 }
 
+#if defined(__FMA__) || defined(__aarch64__)
+
+/// a · b + c, rounded once.
+inline F multiply_add(F a, F b, F c) {
+  F sum;
+  for (int i = 0; i < kLanes; ++i) sum[i] = __builtin_fmaf(a[i], b[i], c[i]);
+  return sum;
+}
+
+#else
+
+// A processor that rounds products. In double the product is exact and the sum is not, so rounding it to
+// float32 rounds twice. That matters where the double lies half-way between two floats or the float is
+// subnormal; the sum is then forced to an odd last bit where it is not exact, and rounds as the exact one
+// does, having more than two bits more (S. Boldo, G. Melquiond, IEEE Trans. Comput. 57(4), 2008).
+using D = double __attribute__((vector_size(16)));
+using L = long long __attribute__((vector_size(16)));
+
+struct Doubles {
+  explicit Doubles(F v) : low{v[0], v[1]}, high{v[2], v[3]} {}
+  Doubles(D a, D b) : low(a), high(b) {}
+  D low, high;
+};
+
+[[gnu::cold, gnu::noinline]] inline D to_odd(D product, D addend) {
+  const D sum = product + addend;
+  const D part = sum - product;
+  const D error = (product - (sum - part)) + (addend - part);  // exact; NaN where the sum is not finite
+  const L even = (bit_copy<L>(sum) & 1) - 1;
+  const L inexact = (error != 0) & (error == error);
+  const L outwards = ((error > 0) ^ (sum > 0)) | 1;  // 1 where the exact sum is farther from 0, else −1
+  return bit_copy<D>(bit_copy<L>(sum) + (inexact & even & outwards));
+}
+
+inline F narrow(const Doubles& v) {
+  return F{static_cast<float>(v.low[0]), static_cast<float>(v.low[1]), static_cast<float>(v.high[0]),
+           static_cast<float>(v.high[1])};
+}
+
+/// a · b + c, rounded once: eight times as long as rounding twice.
+inline F multiply_add(F a, F b, F c) {
+  const Doubles x(a), y(b), z(c);
+  const Doubles product(x.low * y.low, x.high * y.high);
+  const Doubles sum(product.low + z.low, product.high + z.high);
+  const F rounded = narrow(sum);
+  const I last = __builtin_shufflevector(bit_copy<I>(sum.low), bit_copy<I>(sum.high), 0, 2, 4, 6);
+  const I half_way = (last & 0x1fffffff) == 0x10000000;  // the 29 bits that a float does not have
+  const I small = absolute(rounded) < splat(__FLT_MIN__);
+  const L any = bit_copy<L>(half_way | small);
+  if (__builtin_expect((any[0] | any[1]) == 0, 1)) return rounded;
+  return narrow(Doubles(to_odd(product.low, z.low), to_odd(product.high, z.high)));
+}
+
+#endif
+
 inline float square_root(float v) {
   return __builtin_sqrtf(v);
 }

@@ -59,4 +59,15 @@ std::uint64_t peak_float(std::size_t steps, std::int8_t code, std::int8_t activa
   return total<float>(sums);
 }
 
+std::uint64_t peak_fused(std::size_t steps, std::int8_t code, std::int8_t activation) {
+  const float32x4_t c = vdupq_n_f32(code);
+  const float32x4_t q = vdupq_n_f32(activation);
+  float32x4_t sums[kSums] = {};
+  repeat(
+      steps, sums, [&](float32x4_t & sum) __attribute__((always_inline)) {
+        asm volatile("fmla %0.4s, %1.4s, %2.4s" : "+w"(sum) : "w"(c), "w"(q));
+      });
+  return total<float>(sums);
+}
+
 }  // namespace sterna::neon

@@ -149,6 +149,11 @@ inline F sum_each(const F (&v)[kLanes]) {
   return vpaddq_f32(sum_halves(v[0], v[1]), sum_halves(v[2], v[3]));
 }
 
+/// a · b + c, rounded once.
+inline F multiply_add(F a, F b, F c) {
+  return vfmaq_f32(c, a, b);
+}
+
 inline float square_root(float v) {
   return __builtin_sqrtf(v);
 }
