@@ -1,10 +1,12 @@
 #include "sterna/bitlinear.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <mutex>
 
 #include "backend/dispatch.hpp"
+#include "backend/product_pieces.hpp"
 #include "memory/arena.hpp"
 #include "packing/codec_stream.hpp"
 #include "platform/cpu.hpp"
@@ -17,9 +19,6 @@ namespace {
 // Tokens that go through together: enough for a kernel to use an unpacked tile of weights many times, and few
 // enough that their int8 rows stay in the L2 cache.
 constexpr std::size_t kTokens = 256;
-constexpr std::size_t kRowGrain = 16;  // kernels work on several rows at a time
-// Rows of a piece with a few tokens, as in the forward pass.
-constexpr std::size_t kFewTokensRows = 256;
 
 bool is_float(DType dtype) {
   return info(dtype).kind == DTypeKind::Float;
@@ -110,7 +109,9 @@ void BitLinear::Impl::run(const BitLinearWeights& weights, const float* x, std::
   const std::size_t groups = weights.groups;
   const std::size_t group_padded = round_up<std::size_t>(weights.group, kActivationPadding);
   const std::size_t code_row = groups * group_padded;
-  const std::size_t piece = tokens > kFewTokens ? kernel.many_tokens.rows : kFewTokensRows;
+  const ProductPieces pieces(static_cast<std::size_t>(out), code_row, tokens, team->size(),
+                             kernel.many_tokens);
+  const std::size_t most = ProductPieces::most(tokens, kernel.many_tokens.rows);
   const bool grouped = weights.scales.grain == ScaleGrain::Block;
 
   std::span<std::int8_t> codes;
@@ -121,8 +122,8 @@ void BitLinear::Impl::run(const BitLinearWeights& weights, const float* x, std::
     codes = arena.array<std::int8_t>(tokens * code_row);
     code_scales = arena.array<float>(tokens);
     code_sums = arena.array<std::int32_t>(groups * tokens);
-    sums = arena.array<std::int32_t>(team->size() * tokens * piece);
-    parts = arena.array<float>(grouped ? team->size() * tokens * piece : 0);
+    sums = arena.array<std::int32_t>(team->size() * most);
+    parts = arena.array<float>(grouped ? team->size() * most : 0);
   });
 
   const auto cols = static_cast<std::size_t>(in);
@@ -152,57 +153,62 @@ void BitLinear::Impl::run(const BitLinearWeights& weights, const float* x, std::
     team->parallel_for(tokens, 1, quantize);
   }
 
-  const auto multiply = [&](std::size_t g, std::size_t begin, std::size_t count, std::int32_t* to) {
+  const auto multiply = [&](std::size_t g, const ProductPiece& piece, std::int32_t* to) {
     kernel.run({.weights = reinterpret_cast<const std::uint8_t*>(weights.codes.data()) +
-                           (g * rows + begin) * weights.stride,
+                           (g * rows + piece.begin) * weights.stride,
                 .weight_stride = weights.stride,
                 .cols = weights.group,
-                .x = codes.data() + g * group_padded,
+                .x = codes.data() + piece.first * code_row + g * group_padded,
                 .x_stride = code_row,
-                .x_sums = code_sums.data() + g * tokens,
-                .tokens = tokens,
+                .x_sums = code_sums.data() + g * tokens + piece.first,
+                .tokens = piece.tokens(),
                 .row_begin = 0,
-                .row_end = count,
+                .row_end = piece.rows(),
                 .out = to,
-                .out_stride = count});
+                .out_stride = piece.rows()});
   };
-  team->parallel_for(rows, kRowGrain, [&](std::size_t share_begin, std::size_t share_end, unsigned thread) {
-    std::int32_t* sum = sums.data() + thread * tokens * piece;
-    float* part = grouped ? parts.data() + thread * tokens * piece : nullptr;
-    for (std::size_t begin = share_begin; begin < share_end; begin += piece) {
-      const std::size_t count = std::min(piece, share_end - begin);
-      const float* b = bias.empty() ? nullptr : bias.data() + begin;
-      if (!grouped) {
-        const bool by_row = weights.scales.grain == ScaleGrain::Row;
-        multiply(0, begin, count, sum);
-        kernels.floats.scale_rows({.sums = sum,
-                                   .sums_stride = count,
-                                   .activation_scales = code_scales.data(),
-                                   .weight_scale = by_row ? 1.0f : weights.scales.values[0],
-                                   .row_scales = by_row ? weights.scales.values.data() + begin : nullptr,
-                                   .bias = b,
-                                   .tokens = tokens,
-                                   .rows = count,
-                                   .out = y + begin,
-                                   .out_stride = rows});
-        continue;
-      }
-      std::fill_n(part, tokens * count, 0.0f);
-      for (std::size_t g = 0; g < groups; ++g) {
-        multiply(g, begin, count, sum);
-        for (std::size_t t = 0; t < tokens; ++t) {
-          for (std::size_t r = 0; r < count; ++r) {
-            part[t * count + r] +=
-                static_cast<float>(sum[t * count + r]) * weights.scales.values[(begin + r) * groups + g];
-          }
-        }
-      }
-      for (std::size_t t = 0; t < tokens; ++t) {
+  const auto compute = [&](const ProductPiece& piece, unsigned thread) {
+    const std::size_t count = piece.rows();
+    const float* b = bias.empty() ? nullptr : bias.data() + piece.begin;
+    float* to = y + piece.first * rows + piece.begin;
+    std::int32_t* sum = sums.data() + thread * most;
+    if (!grouped) {
+      const bool by_row = weights.scales.grain == ScaleGrain::Row;
+      multiply(0, piece, sum);
+      kernels.floats.scale_rows({.sums = sum,
+                                 .sums_stride = count,
+                                 .activation_scales = code_scales.data() + piece.first,
+                                 .weight_scale = by_row ? 1.0f : weights.scales.values[0],
+                                 .row_scales = by_row ? weights.scales.values.data() + piece.begin : nullptr,
+                                 .bias = b,
+                                 .tokens = piece.tokens(),
+                                 .rows = count,
+                                 .out = to,
+                                 .out_stride = rows});
+      return;
+    }
+    float* part = parts.data() + thread * most;
+    std::fill_n(part, piece.tokens() * count, 0.0f);
+    for (std::size_t g = 0; g < groups; ++g) {
+      multiply(g, piece, sum);
+      for (std::size_t t = 0; t < piece.tokens(); ++t) {
         for (std::size_t r = 0; r < count; ++r) {
-          const float scaled = part[t * count + r] / code_scales[t];
-          y[t * rows + begin + r] = b ? scaled + b[r] : scaled;
+          part[t * count + r] +=
+              static_cast<float>(sum[t * count + r]) * weights.scales.values[(piece.begin + r) * groups + g];
         }
       }
+    }
+    for (std::size_t t = 0; t < piece.tokens(); ++t) {
+      for (std::size_t r = 0; r < count; ++r) {
+        const float scaled = part[t * count + r] / code_scales[piece.first + t];
+        to[t * rows + r] = b ? scaled + b[r] : scaled;
+      }
+    }
+  };
+  std::atomic<std::size_t> next{0};
+  team->parallel_for(team->size(), 1, [&](std::size_t, std::size_t, unsigned thread) {
+    for (std::size_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < pieces.count();) {
+      compute(pieces[i], thread);
     }
   });
 }
