@@ -29,12 +29,7 @@ void replace_all(const std::vector<OpenMatrix>& candidates, const std::vector<Pr
 Mixture::Mixture(const std::vector<OpenMatrix>& candidates, const std::vector<Measured>& measured,
                  MatrixStore& store, TrialModel& trial, const LogitJudge& judge,
                  const QuantizeOptions& options)
-    : candidates_(candidates),
-      measured_(measured),
-      store_(store),
-      trial_(trial),
-      judge_(judge),
-      options_(options) {
+    : candidates_(candidates), store_(store), trial_(trial), judge_(judge), options_(options) {
   for (const Measured& matrix : measured) {
     Options bytes;
     Options times;

@@ -43,7 +43,6 @@ class Mixture {
   Assignment within_rise(double most_rise);
 
   const std::vector<OpenMatrix>& candidates_;
-  const std::vector<Measured>& measured_;
   MatrixStore& store_;
   TrialModel& trial_;
   const LogitJudge& judge_;
