@@ -22,8 +22,8 @@ struct ProductPiece {
 
 /// With many tokens, bound by arithmetic, a piece is as large as the kernel takes at a time, and all rows
 /// come with the first tokens before any comes with later ones. With one token or a few, bound by reading the
-/// weights, pieces are long streams, several for every thread, and the last of every thread is cut into small
-/// ones.
+/// weights, pieces are long streams. Where threads share them they are several for each, and the last of
+/// every thread is cut into small ones.
 class ProductPieces {
  public:
   /// Elements of the results of the largest piece of any product with up to `tokens` tokens.
@@ -41,8 +41,9 @@ class ProductPieces {
       together_ = round_up(ceil_div(tokens, blocks), kTokenGrain);
     } else {
       const std::size_t most = tokens == 1 ? kOneTokenRows : kFewTokensRows;
-      long_ = std::min(most, round_up(ceil_div(rows, 4 * threads), kRowGrain));
-      short_ = std::min(long_, kLastRows);
+      const std::size_t share = threads == 1 ? rows : ceil_div(rows, 4 * threads);
+      long_ = std::min(most, round_up(share, kRowGrain));
+      short_ = threads == 1 ? long_ : std::min(long_, kLastRows);
     }
     const std::size_t cut = short_ < long_ ? std::min(rows, long_ * threads) : 0;
     longs_ = (rows - cut) / long_;
