@@ -271,6 +271,17 @@ TEST_P(TernaryKernels, EqualTheReferenceAtEveryEdgeOfATile) {
   }
 }
 
+/// A kernel may take wide rows a piece of columns at a time, several rows together.
+TEST_P(TernaryKernels, WideRowsOfFewTokensEqualTheReference) {
+  Random random(6);
+  for (const std::size_t cols : {4864, 4865, 8320, 12416, 24576, 24577, 24705, 49280}) {
+    for (std::size_t tokens = 1; tokens <= 6; ++tokens) {
+      const Case c{.rows = 6, .cols = cols, .tokens = tokens, .row_begin = 0, .row_end = 6};
+      ASSERT_NO_FATAL_FAILURE(expect_equals_reference(GetParam(), c, random));
+    }
+  }
+}
+
 /// The sums that reach furthest: every partial accumulator must hold them.
 TEST_P(TernaryKernels, ExtremeSumsAreExact) {
   Random random(3);

@@ -33,12 +33,16 @@ constexpr std::size_t blocks_of(std::size_t cols) {
   return cols / kBlockCols + (cols % kBlockCols != 0);
 }
 
+/// The first group of a block, and zeros.
+inline __m512i load_half(const void* from) {
+  return _mm512_zextsi256_si512(_mm256_loadu_si256(static_cast<const __m256i*>(from)));
+}
+
 /// A row's block of codes. A row may end after the first group of its last block.
 template <class Layout>
 inline __m512i load_block(const std::uint8_t* row, std::size_t block, std::size_t groups) {
   const std::uint8_t* from = row + Layout::offset(2 * block);
-  if (2 * block + 1 < groups) return load(from);
-  return _mm512_zextsi256_si512(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+  return 2 * block + 1 < groups ? load(from) : load_half(from);
 }
 
 /// The codes of a field, 0 … 3 in every byte.
@@ -88,6 +92,18 @@ inline __m128i horizontal_sums(__m512i a, __m512i b, __m512i c, __m512i d) {
   return _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
 }
 
+/// out = −Σ q, to which the products are added.
+inline void start_sums(const TernaryArgs& a) {
+  const std::size_t rows = a.row_end - a.row_begin;
+  for (std::size_t m = 0; m < a.tokens; ++m) {
+    std::int32_t* out = a.out + m * a.out_stride + a.row_begin;
+    const __m512i start = _mm512_set1_epi32(-a.x_sums[m]);
+    std::size_t r = 0;
+    for (; r + 16 <= rows; r += 16) _mm512_storeu_si512(out + r, start);
+    if (r < rows) _mm512_mask_storeu_epi32(out + r, static_cast<__mmask16>((1u << (rows - r)) - 1), start);
+  }
+}
+
 // ---- few tokens: bound by reading the weights -------------------------------------------------------------
 
 // The rows in hand are a quarter of all rows apart: four streams, each from one row to the next, which the
@@ -96,39 +112,64 @@ constexpr int kStreams = 4;
 constexpr std::size_t kPrefetchBytes = 1024;
 constexpr std::size_t kFewTokens = 6;  // × 4 rows are 24 sums, of 32 registers
 
-/// Asks for a cache line that will be needed; it may lie beyond the matrix.
-inline void prefetch_soon(const std::uint8_t* at) {
+/// Asks for a cache line that will be needed; it may lie beyond the matrix. Always inline, because GCC 12
+/// takes a function that only prefetches for one without effects, and drops the call.
+[[gnu::always_inline]] inline void prefetch_soon(const std::uint8_t* at) {
   _mm_prefetch(reinterpret_cast<const char*>(at), _MM_HINT_T0);
 }
 /// Into the second level: the first is full of what is in use.
-inline void prefetch_later(const std::uint8_t* at) {
+[[gnu::always_inline]] inline void prefetch_later(const std::uint8_t* at) {
   _mm_prefetch(reinterpret_cast<const char*>(at), _MM_HINT_T1);
 }
 
-/// kRows rows from `row` on, `step` apart, of tokens [0, kTokens); the rows share the loads of the
-/// activations.
+/// Blocks [begin, end) of the rows.
+struct BlockRange {
+  std::size_t begin;
+  std::size_t end;
+  std::size_t count() const { return end - begin; }
+};
+
+// The activations of so many blocks are put in order at a time: half of the first-level cache.
+constexpr std::size_t kArrangedBytes = 24 * 1024;
+template <int kTokens>
+constexpr std::size_t kArrangedBlocks = kArrangedBytes / kBlockCols / kTokens;
+
+/// The activations of a range of blocks in the order in which codes meet them: vector 4 b + f of a token is
+/// field_activations of block b and field f. A load instead of two that are joined: one instruction in ten.
+template <int kTokens>
+inline void arrange(const TernaryArgs& a, BlockRange blocks, std::int8_t* to) {
+  for (std::size_t t = 0; t < kTokens; ++t) {
+    for (std::size_t b = blocks.begin; b < blocks.end; ++b) {
+      for (int f = 0; f < kFields; ++f, to += sizeof(__m512i)) {
+        _mm512_store_si512(to, field_activations(a.x + t * a.x_stride + b * kBlockCols, f));
+      }
+    }
+  }
+}
+
+/// out += codes · activations for kRows rows from `row` on, `step` apart, and tokens [0, kTokens), whose
+/// activations are arranged in `x`; the rows share their loads.
 template <class Layout, int kRows, int kTokens>
-inline void few_tokens_rows(const TernaryArgs& a, std::size_t row, std::size_t step) {
+inline void few_tokens_rows(const TernaryArgs& a, BlockRange blocks, const std::int8_t* x, std::size_t row,
+                            std::size_t step) {
   // One token: the codes stay where they lie in their bytes, each field has sums of its own, and the sums are
   // shifted at the end, which is exact. Several tokens: registers are for their sums, and the shifts shared.
   constexpr bool kInPlace = kTokens == 1;
   constexpr int kSums = kInPlace ? kRows * kFields : kRows * kTokens;
   const std::uint8_t* weights = a.weights + row * a.weight_stride;
   const std::size_t step_bytes = step * a.weight_stride;
-  const std::size_t groups = groups_of(a.cols);
-  const std::size_t blocks = blocks_of(a.cols);
+  const std::size_t token_bytes = blocks.count() * kBlockCols;
   // One loop over all sums, not two nested: GCC 12 keeps the sums in registers only then.
   __m512i sum[kSums];
 #pragma GCC unroll 24
   for (int i = 0; i < kSums; ++i) sum[i] = _mm512_setzero_si512();
-  for (std::size_t b = 0; b < blocks; ++b) {
+  const auto add_block = [&](std::size_t b, auto load_bytes) __attribute__((always_inline)) {
     __m512i bytes[kRows];
     for (int r = 0; r < kRows; ++r) {
-      const std::uint8_t* from = weights + r * step_bytes;
-      prefetch_soon(from + Layout::offset(2 * b) + kPrefetchBytes);
-      bytes[r] = load_block<Layout>(from, b, groups);
+      const std::uint8_t* from = weights + r * step_bytes + Layout::offset(2 * b);
+      prefetch_soon(from + kPrefetchBytes);
+      bytes[r] = load_bytes(from);
     }
-    const std::int8_t* x = a.x + b * kBlockCols;
     const auto add_field = [&]<int kField>() __attribute__((always_inline)) {
       __m512i c[kRows];
       for (int r = 0; r < kRows; ++r) {
@@ -137,7 +178,10 @@ inline void few_tokens_rows(const TernaryArgs& a, std::size_t row, std::size_t s
       __m512i q;
 #pragma GCC unroll 24
       for (int i = 0; i < kRows * kTokens; ++i) {
-        if (i % kRows == 0) q = field_activations(x + i / kRows * a.x_stride, kField);
+        if (i % kRows == 0) {
+          q = load(x + i / kRows * token_bytes + kField * sizeof q);
+          in_register(q);
+        }
         add_products(sum[kInPlace ? kField * kRows + i : i], c[i % kRows], q);
       }
     };
@@ -145,7 +189,12 @@ inline void few_tokens_rows(const TernaryArgs& a, std::size_t row, std::size_t s
     add_field.template operator()<1>();
     add_field.template operator()<2>();
     add_field.template operator()<3>();
-  }
+    x += kBlockCols;
+  };
+  // A row may end after the first group of its last block.
+  const std::size_t whole = least(blocks.end, groups_of(a.cols) / 2);
+  for (std::size_t b = blocks.begin; b < whole; ++b) add_block(b, load);
+  if (whole < blocks.end) add_block(whole, load_half);
   if constexpr (kInPlace) {
 #pragma GCC unroll 4
     for (int r = 0; r < kRows; ++r) {
@@ -159,26 +208,33 @@ inline void few_tokens_rows(const TernaryArgs& a, std::size_t row, std::size_t s
 #pragma GCC unroll 8
   for (int t = 0; t < kTokens; ++t) {
     std::int32_t* out = a.out + t * a.out_stride + row;
+    alignas(16) std::int32_t sums[kRows];
     if constexpr (kRows == 4) {
       const __m512i* of = sum + t * kRows;
-      alignas(16) std::int32_t sums[4];
       _mm_store_si128(reinterpret_cast<__m128i*>(sums), horizontal_sums(of[0], of[1], of[2], of[3]));
-      for (int r = 0; r < 4; ++r) out[r * step] = sums[r] - a.x_sums[t];
     } else {
       static_assert(kRows == 1);
-      *out = _mm512_reduce_add_epi32(sum[t]) - a.x_sums[t];
+      sums[0] = _mm512_reduce_add_epi32(sum[t]);
     }
+    for (int r = 0; r < kRows; ++r) out[r * step] += sums[r];
   }
 }
 
 template <class Layout, int kTokens>
 inline void few_tokens_in_streams(const TernaryArgs& a) {
+  alignas(64) std::int8_t x[kArrangedBytes];
   const std::size_t step = (a.row_end - a.row_begin) / kStreams;
-  for (std::size_t i = 0; i < step; ++i) {
-    few_tokens_rows<Layout, kStreams, kTokens>(a, a.row_begin + i, step);
-  }
-  for (std::size_t row = a.row_begin + kStreams * step; row < a.row_end; ++row) {
-    few_tokens_rows<Layout, 1, kTokens>(a, row, 0);
+  const std::size_t all = blocks_of(a.cols);
+  start_sums(a);
+  for (BlockRange blocks{0, 0}; blocks.end < all;) {
+    blocks = {blocks.end, least(blocks.end + kArrangedBlocks<kTokens>, all)};
+    arrange<kTokens>(a, blocks, x);
+    for (std::size_t i = 0; i < step; ++i) {
+      few_tokens_rows<Layout, kStreams, kTokens>(a, blocks, x, a.row_begin + i, step);
+    }
+    for (std::size_t row = a.row_begin + kStreams * step; row < a.row_end; ++row) {
+      few_tokens_rows<Layout, 1, kTokens>(a, blocks, x, row, 0);
+    }
   }
 }
 
@@ -253,18 +309,6 @@ struct TwoBits {
     unpack_two_bits<Layout>(a, row, rows, first, count, ahead, panel);
   }
 };
-
-/// out = −Σ q, to which the products are added.
-inline void start_sums(const TernaryArgs& a) {
-  const std::size_t rows = a.row_end - a.row_begin;
-  for (std::size_t m = 0; m < a.tokens; ++m) {
-    std::int32_t* out = a.out + m * a.out_stride + a.row_begin;
-    const __m512i start = _mm512_set1_epi32(-a.x_sums[m]);
-    std::size_t r = 0;
-    for (; r + 16 <= rows; r += 16) _mm512_storeu_si512(out + r, start);
-    if (r < rows) _mm512_mask_storeu_epi32(out + r, static_cast<__mmask16>((1u << (rows - r)) - 1), start);
-  }
-}
 
 // 6 tokens × 4 panels are 24 sums; with the 4 panels' codes and one activation, 29 of 32 registers. A step of
 // 24 vpdpbusd, 12 cycles at two per cycle, needs 10 loads, 5 cycles. 64 rows × 512 columns are 32 KiB of

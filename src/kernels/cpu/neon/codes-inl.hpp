@@ -27,7 +27,7 @@ inline void store(std::int8_t* to, int8x16_t bytes) {
 
 /// Asks for a cache line that will be needed; it may lie beyond the matrix. Into the second-level cache: the
 /// first has few requests in flight, and what is asked for here is kilobytes away.
-inline void prefetch(const std::uint8_t* at) {
+[[gnu::always_inline]] inline void prefetch(const std::uint8_t* at) {
   __builtin_prefetch(at, 0, 2);
 }
 
