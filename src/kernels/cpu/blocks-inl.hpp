@@ -18,7 +18,7 @@ constexpr std::size_t kWords = 2 * kLanes;   // int16 lanes of a vector
 constexpr std::size_t kPieceElements = 256;  // a whole number of blocks of every format
 
 // A format is a block of kElements in kBytes with an f16 scale at kScale: value = code · scale. Its Block is
-// made at an address and gives the codes of 32 elements at a time.
+// made at an address and gives its codes a vector at a time; that of a block of 32 also as int8.
 
 struct Q8_0 {  // f16 scale, 32 int8 codes
   static constexpr std::size_t kElements = 32;
@@ -26,11 +26,12 @@ struct Q8_0 {  // f16 scale, 32 int8 codes
   static constexpr std::size_t kScale = 0;
   class Block {
    public:
-    explicit Block(const std::byte* at) : at_(at) {}
-    H codes(std::size_t, int j) const { return widen_i8(at_ + 2 + j * kWords); }
+    explicit Block(const std::byte* at) : codes_(at + 2) {}
+    const std::byte* bytes() const { return codes_; }
+    H codes(std::size_t, int j) const { return widen_i8(codes_ + j * kWords); }
 
    private:
-    const std::byte* at_;
+    const std::byte* codes_;
   };
 };
 
@@ -52,10 +53,11 @@ struct Q4_0 {  // f16 scale, 16 bytes: low nibbles are elements 0 … 15, high o
                                   19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31);
       __builtin_memcpy(codes_, &both, sizeof both);
     }
+    const std::byte* bytes() const { return codes_; }
     H codes(std::size_t, int j) const { return widen_i8(codes_ + j * kWords); }
 
    private:
-    alignas(64) std::int8_t codes_[kElements];
+    alignas(64) std::byte codes_[kElements];
   };
 };
 
@@ -110,25 +112,6 @@ constexpr bool kFolds = Format::kElements == kPart;
 template <class Format>
 constexpr std::size_t kStep = kFolds<Format> ? 2 : 1;  // blocks
 
-/// The sums of an even block and the odd one after it, folded.
-inline void fold(const I (&even)[kSums], const I (&odd)[kSums], I (&out)[kSums]) {
-  if constexpr (kSums == 1) {
-    out[0] = fold_halves(even[0], odd[0]);
-  } else {
-    constexpr int kHalf = kSums / 2;
-    for (int j = 0; j < kHalf; ++j) {
-      out[j] = even[j] + even[j + kHalf];
-      out[j + kHalf] = odd[j] + odd[j + kHalf];
-    }
-  }
-}
-
-/// The scales that go with vector j of what fold gives.
-inline F scale_for(F even, F odd, int j) {
-  if constexpr (kSums == 1) return blend_halves(even, odd);
-  return j < kSums / 2 ? even : odd;
-}
-
 /// Σ of a block's codes · x, lane by lane.
 template <class Format>
 [[gnu::always_inline]] inline void multiply_block(const std::byte* at, const std::int16_t* x,
@@ -137,8 +120,21 @@ template <class Format>
   for (I& lanes : products) lanes = zero_lanes();
   for (std::size_t part = 0; part < Format::kElements / kPart; ++part) {
     for (int j = 0; j < kSums; ++j) {
-      products[j] += multiply_pairs(block.codes(part, j), load_i16(x + part * kPart + j * kWords));
+      products[j] = add_pairs(products[j], block.codes(part, j), load_i16(x + part * kPart + j * kWords));
     }
+  }
+}
+
+/// A block of 32 elements, whose sums i and i + 8 go together: to the partial sums of even blocks or of odd
+/// ones.
+template <class Format, int kParity>
+[[gnu::always_inline]] inline void add_half(const std::byte* at, const std::int16_t* x, F (&sum)[kSums]) {
+  constexpr int kHalf = kSums / 2;
+  I products[kSums];
+  multiply_block<Format>(at, x, products);
+  const F scale = splat_f16(at + Format::kScale);
+  for (int j = 0; j < kHalf; ++j) {
+    sum[kParity * kHalf + j] += to_float(products[j] + products[j + kHalf]) * scale;
   }
 }
 
@@ -146,22 +142,26 @@ template <class Format>
 template <class Format>
 [[gnu::always_inline]] inline void add_blocks(const std::byte* at, const std::int16_t* x, bool last_alone,
                                               F (&sum)[kSums]) {
-  I products[kSums];
-  multiply_block<Format>(at, x, products);
-  const F scale = splat_f16(at + Format::kScale);
   if constexpr (!kFolds<Format>) {
+    I products[kSums];
+    multiply_block<Format>(at, x, products);
+    const F scale = splat_f16(at + Format::kScale);
     for (int j = 0; j < kSums; ++j) sum[j] += to_float(products[j]) * scale;
+  } else if constexpr (kSums > 1) {
+    add_half<Format, 0>(at, x, sum);
+    if (!last_alone) add_half<Format, 1>(at + Format::kBytes, x + kPart, sum);
   } else {
-    I odd[kSums], folded[kSums];
-    F odd_scale = splat(0.0f);
-    if (last_alone) {
-      for (I& lanes : odd) lanes = zero_lanes();
-    } else {
-      multiply_block<Format>(at + Format::kBytes, x + kPart, odd);
-      odd_scale = splat_f16(at + Format::kBytes + Format::kScale);
-    }
-    fold(products, odd, folded);
-    for (int j = 0; j < kSums; ++j) sum[j] += to_float(folded[j]) * scale_for(scale, odd_scale, j);
+    // All partial sums are one vector: halves of it are the even block's and the odd one's, and so are halves
+    // of the codes. Where there is no odd one, the even one takes its place with a scale of 0.
+    const std::byte* odd_at = last_alone ? at : at + Format::kBytes;
+    const std::int16_t* odd_x = last_alone ? x : x + kPart;
+    const typename Format::Block even(at), odd(odd_at);
+    constexpr std::size_t kHalf = kPart / 2;
+    const I first = multiply_pairs(widen_i8(even.bytes(), odd.bytes()), load_i16(x, odd_x));
+    const I products = add_pairs(first, widen_i8(even.bytes() + kHalf, odd.bytes() + kHalf),
+                                 load_i16(x + kHalf, odd_x + kHalf));
+    const F scale = splat_f16(at + Format::kScale, odd_at + Format::kScale);
+    sum[0] += to_float(products) * (last_alone ? blend_halves(scale, splat(0.0f)) : scale);
   }
 }
 
@@ -219,10 +219,11 @@ inline void decode_piece(const std::byte* at, std::size_t elements, std::int16_t
   }
 }
 
-/// A block of 32 elements: to the partial sums of even blocks or of odd ones.
+/// add_half for several tokens and codes that are decoded.
 template <int kParity, int kTokens>
-[[gnu::always_inline]] inline void add_half(const std::int16_t* codes, F scale, const std::int16_t* x,
-                                            std::size_t x_stride, F (&sum)[kTokens][kSums]) {
+[[gnu::always_inline]] inline void add_half_of_tokens(const std::int16_t* codes, F scale,
+                                                      const std::int16_t* x, std::size_t x_stride,
+                                                      F (&sum)[kTokens][kSums]) {
   constexpr int kHalf = kSums / 2;
   for (int t = 0; t < kTokens; ++t) {
     I products[kSums];
@@ -246,16 +247,19 @@ inline void accumulate(const std::int16_t* codes, const float* scales, const std
       const bool both = k + kPart < elements;
       if constexpr (kSums == 1) {
         const F scale = blend_halves(splat(scales[0]), splat(both ? scales[1] : 0.0f));
+        constexpr std::size_t kHalf = kPart / 2;
+        const std::size_t odd = both ? kPart : 0;
+        const H first = load_i16(codes + k, codes + k + odd);
+        const H last = load_i16(codes + k + kHalf, codes + k + odd + kHalf);
         for (int t = 0; t < kTokens; ++t) {
           const std::int16_t* q = x + t * x_stride + k;
-          I even[kSums], odd[kSums] = {zero_lanes()};
-          multiply_part(codes + k, q, even);
-          if (both) multiply_part(codes + k + kPart, q + kPart, odd);
-          sum[t][0] += to_float(fold_halves(even[0], odd[0])) * scale;
+          const I products = multiply_pairs(first, load_i16(q, q + odd)) +
+                             multiply_pairs(last, load_i16(q + kHalf, q + odd + kHalf));
+          sum[t][0] += to_float(products) * scale;
         }
       } else {
-        add_half<0>(codes + k, splat(scales[0]), x + k, x_stride, sum);
-        if (both) add_half<1>(codes + k + kPart, splat(scales[1]), x + k + kPart, x_stride, sum);
+        add_half_of_tokens<0>(codes + k, splat(scales[0]), x + k, x_stride, sum);
+        if (both) add_half_of_tokens<1>(codes + k + kPart, splat(scales[1]), x + k + kPart, x_stride, sum);
       }
     }
   } else {

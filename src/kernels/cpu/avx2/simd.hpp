@@ -46,12 +46,23 @@ using H = std::int16_t __attribute__((vector_size(32)));  // int16 lanes, twice 
 inline H load_i16(const void* from) {
   return reinterpret_cast<H>(_mm256_loadu_si256(static_cast<const __m256i*>(from)));
 }
+/// The lower half from one address, the upper half from another; widen_i8 and splat_f16 of two likewise.
+inline H load_i16(const void* lower, const void* upper) {
+  const __m128i half = _mm_loadu_si128(static_cast<const __m128i*>(lower));
+  return reinterpret_cast<H>(_mm256_inserti128_si256(_mm256_castsi128_si256(half),
+                                                     _mm_loadu_si128(static_cast<const __m128i*>(upper)), 1));
+}
 inline void store_i16(std::int16_t* to, H v) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), reinterpret_cast<__m256i>(v));
 }
 /// As many int8 as H has lanes.
 inline H widen_i8(const void* from) {
   return reinterpret_cast<H>(_mm256_cvtepi8_epi16(_mm_loadu_si128(static_cast<const __m128i*>(from))));
+}
+inline H widen_i8(const void* lower, const void* upper) {
+  const __m128i half = _mm_loadl_epi64(static_cast<const __m128i*>(lower));
+  return reinterpret_cast<H>(
+      _mm256_cvtepi8_epi16(_mm_unpacklo_epi64(half, _mm_loadl_epi64(static_cast<const __m128i*>(upper)))));
 }
 /// Lanes 0 … 15 are a; `b` is for those after them, where there are any.
 inline H splat_i16(std::int16_t a, std::int16_t) {
@@ -61,15 +72,13 @@ inline H splat_i16(std::int16_t a, std::int16_t) {
 inline I multiply_pairs(H a, H b) {
   return ints(_mm256_madd_epi16(reinterpret_cast<__m256i>(a), reinterpret_cast<__m256i>(b)));
 }
+inline I add_pairs(I sum, H a, H b) {
+  return sum + multiply_pairs(a, b);
+}
 inline I zero_lanes() {
   return ints(_mm256_setzero_si256());
 }
 
-/// {a's lower half + a's upper half, b's}, lane by lane
-inline I fold_halves(I a, I b) {
-  return ints(_mm256_permute2x128_si256(bits(a), bits(b), 0x20)) +
-         ints(_mm256_permute2x128_si256(bits(a), bits(b), 0x31));
-}
 /// The lower half of a, the upper half of b.
 inline F blend_halves(F a, F b) {
   return _mm256_blend_ps(a, b, 0xf0);
@@ -120,10 +129,17 @@ inline F load_f16(const void* from) {
   return _mm256_cvtph_ps(_mm_loadu_si128(static_cast<const __m128i*>(from)));
 }
 /// The number at an address, in all lanes.
-inline F splat_f16(const void* from) {
-  std::uint16_t half;
+inline short half_at(const void* from) {
+  short half;
   __builtin_memcpy(&half, from, sizeof half);
-  return _mm256_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(half)));
+  return half;
+}
+inline F splat_f16(const void* from) {
+  return _mm256_cvtph_ps(_mm_set1_epi16(half_at(from)));
+}
+inline F splat_f16(const void* lower, const void* upper) {
+  return _mm256_cvtph_ps(
+      _mm_blend_epi16(_mm_set1_epi16(half_at(lower)), _mm_set1_epi16(half_at(upper)), 0xf0));
 }
 inline F load_bf16(const void* from) {
   return from_bits(

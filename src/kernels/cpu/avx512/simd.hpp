@@ -44,12 +44,23 @@ using H = std::int16_t __attribute__((vector_size(64)));  // int16 lanes, twice 
 inline H load_i16(const void* from) {
   return reinterpret_cast<H>(_mm512_loadu_si512(from));
 }
+/// The lower half from one address, the upper half from another; widen_i8 and splat_f16 of two likewise.
+inline H load_i16(const void* lower, const void* upper) {
+  const __m256i half = _mm256_loadu_si256(static_cast<const __m256i*>(lower));
+  return reinterpret_cast<H>(_mm512_inserti64x4(_mm512_castsi256_si512(half),
+                                                _mm256_loadu_si256(static_cast<const __m256i*>(upper)), 1));
+}
 inline void store_i16(std::int16_t* to, H v) {
   _mm512_storeu_si512(to, reinterpret_cast<__m512i>(v));
 }
 /// As many int8 as H has lanes.
 inline H widen_i8(const void* from) {
   return reinterpret_cast<H>(_mm512_cvtepi8_epi16(_mm256_loadu_si256(static_cast<const __m256i*>(from))));
+}
+inline H widen_i8(const void* lower, const void* upper) {
+  const __m128i half = _mm_loadu_si128(static_cast<const __m128i*>(lower));
+  return reinterpret_cast<H>(_mm512_cvtepi8_epi16(_mm256_inserti128_si256(
+      _mm256_castsi128_si256(half), _mm_loadu_si128(static_cast<const __m128i*>(upper)), 1)));
 }
 /// Lanes 0 … 15 are a; `b` is for those after them, where there are any.
 inline H splat_i16(std::int16_t a, std::int16_t b) {
@@ -59,15 +70,15 @@ inline H splat_i16(std::int16_t a, std::int16_t b) {
 inline I multiply_pairs(H a, H b) {
   return ints(_mm512_madd_epi16(reinterpret_cast<__m512i>(a), reinterpret_cast<__m512i>(b)));
 }
+/// sum + multiply_pairs(a, b). As an instruction, because GCC 12 stores the sum of the intrinsic.
+inline I add_pairs(I sum, H a, H b) {
+  asm("vpdpwssd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
+  return sum;
+}
 inline I zero_lanes() {
   return ints(_mm512_setzero_si512());
 }
 
-/// {a's lower half + a's upper half, b's}, lane by lane
-inline I fold_halves(I a, I b) {
-  return ints(_mm512_shuffle_i64x2(bits(a), bits(b), 0x44)) +
-         ints(_mm512_shuffle_i64x2(bits(a), bits(b), 0xee));
-}
 /// The lower half of a, the upper half of b.
 inline F blend_halves(F a, F b) {
   return _mm512_mask_blend_ps(0xff00, a, b);
@@ -122,10 +133,16 @@ inline F load_f16(const void* from) {
   return _mm512_cvtph_ps(load_16_words(from));
 }
 /// The number at an address, in all lanes.
-inline F splat_f16(const void* from) {
-  std::uint16_t half;
+inline short half_at(const void* from) {
+  short half;
   __builtin_memcpy(&half, from, sizeof half);
-  return _mm512_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(half)));
+  return half;
+}
+inline F splat_f16(const void* from) {
+  return _mm512_cvtph_ps(_mm256_set1_epi16(half_at(from)));
+}
+inline F splat_f16(const void* lower, const void* upper) {
+  return _mm512_cvtph_ps(_mm256_mask_set1_epi16(_mm256_set1_epi16(half_at(lower)), 0xff00, half_at(upper)));
 }
 inline F load_bf16(const void* from) {
   return from_bits(ints(_mm512_slli_epi32(_mm512_cvtepu16_epi32(load_16_words(from)), 16)));

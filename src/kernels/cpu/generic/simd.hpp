@@ -47,6 +47,13 @@ inline H load_i16(const void* from) {
   __builtin_memcpy(&v, from, sizeof v);
   return v;
 }
+/// The lower half from one address, the upper half from another; widen_i8 and splat_f16 of two likewise.
+inline H load_i16(const void* lower, const void* upper) {
+  H v;
+  __builtin_memcpy(&v, lower, sizeof v / 2);
+  __builtin_memcpy(reinterpret_cast<char*>(&v) + sizeof v / 2, upper, sizeof v / 2);
+  return v;
+}
 inline void store_i16(std::int16_t* to, H v) {
   __builtin_memcpy(to, &v, sizeof v);
 }
@@ -56,6 +63,12 @@ inline H widen_i8(const void* from) {
   Bytes bytes;
   __builtin_memcpy(&bytes, from, sizeof bytes);
   return __builtin_convertvector(bytes, H);
+}
+inline H widen_i8(const void* lower, const void* upper) {
+  std::int8_t bytes[2 * kLanes];
+  __builtin_memcpy(bytes, lower, kLanes);
+  __builtin_memcpy(bytes + kLanes, upper, kLanes);
+  return widen_i8(bytes);
 }
 /// Lanes 0 … 15 are a; `b` is for those after them, where there are any.
 inline H splat_i16(std::int16_t a, std::int16_t) {
@@ -67,14 +80,13 @@ inline I multiply_pairs(H a, H b) {
   for (int i = 0; i < kLanes; ++i) sums[i] = a[2 * i] * b[2 * i] + a[2 * i + 1] * b[2 * i + 1];
   return sums;
 }
+inline I add_pairs(I sum, H a, H b) {
+  return sum + multiply_pairs(a, b);
+}
 inline I zero_lanes() {
   return I{0, 0, 0, 0};
 }
 
-/// {a's lower half + a's upper half, b's}, lane by lane
-inline I fold_halves(I a, I b) {
-  return I{a[0] + a[2], a[1] + a[3], b[0] + b[2], b[1] + b[3]};
-}
 /// The lower half of a, the upper half of b.
 inline F blend_halves(F a, F b) {
   return F{a[0], a[1], b[2], b[3]};
@@ -159,6 +171,9 @@ inline F splat_f16(const void* from) {
   std::uint16_t half;
   __builtin_memcpy(&half, from, sizeof half);
   return splat(half_to_float(half));
+}
+inline F splat_f16(const void* lower, const void* upper) {
+  return F{splat_f16(lower)[0], splat_f16(lower)[0], splat_f16(upper)[0], splat_f16(upper)[0]};
 }
 inline F load_bf16(const void* from) {
   std::uint16_t halves[kLanes];

@@ -44,12 +44,21 @@ using H = std::int16_t __attribute__((vector_size(16)));  // int16 lanes, twice 
 inline H load_i16(const void* from) {
   return reinterpret_cast<H>(vld1q_s16(static_cast<const std::int16_t*>(from)));
 }
+/// The lower half from one address, the upper half from another; widen_i8 and splat_f16 of two likewise.
+inline H load_i16(const void* lower, const void* upper) {
+  return reinterpret_cast<H>(vcombine_s16(vld1_s16(static_cast<const std::int16_t*>(lower)),
+                                          vld1_s16(static_cast<const std::int16_t*>(upper))));
+}
 inline void store_i16(std::int16_t* to, H v) {
   vst1q_s16(to, reinterpret_cast<int16x8_t>(v));
 }
 /// As many int8 as H has lanes.
 inline H widen_i8(const void* from) {
   return reinterpret_cast<H>(vmovl_s8(vld1_s8(static_cast<const std::int8_t*>(from))));
+}
+inline H widen_i8(const void* lower, const void* upper) {
+  const std::uint32_t bytes[2] = {load_bytes<std::uint32_t>(lower), load_bytes<std::uint32_t>(upper)};
+  return widen_i8(bytes);
 }
 /// Lanes 0 … 15 are a; `b` is for those after them, where there are any.
 inline H splat_i16(std::int16_t a, std::int16_t) {
@@ -61,17 +70,13 @@ inline I multiply_pairs(H a, H b) {
   const auto y = reinterpret_cast<int16x8_t>(b);
   return reinterpret_cast<I>(vpaddq_s32(vmull_s16(vget_low_s16(x), vget_low_s16(y)), vmull_high_s16(x, y)));
 }
+inline I add_pairs(I sum, H a, H b) {
+  return sum + multiply_pairs(a, b);
+}
 inline I zero_lanes() {
   return reinterpret_cast<I>(vdupq_n_s32(0));
 }
 
-/// {a's lower half + a's upper half, b's}, lane by lane
-inline I fold_halves(I a, I b) {
-  const auto x = reinterpret_cast<int32x4_t>(a);
-  const auto y = reinterpret_cast<int32x4_t>(b);
-  return reinterpret_cast<I>(
-      vcombine_s32(vadd_s32(vget_low_s32(x), vget_high_s32(x)), vadd_s32(vget_low_s32(y), vget_high_s32(y))));
-}
 /// The lower half of a, the upper half of b.
 inline F blend_halves(F a, F b) {
   return vcombine_f32(vget_low_f32(a), vget_high_f32(b));
@@ -126,6 +131,9 @@ inline F load_f16(const void* from) {
 /// The number at an address, in all lanes.
 inline F splat_f16(const void* from) {
   return vcvt_f32_f16(vreinterpret_f16_u16(vdup_n_u16(load_bytes<std::uint16_t>(from))));
+}
+inline F splat_f16(const void* lower, const void* upper) {
+  return vcombine_f32(vget_low_f32(splat_f16(lower)), vget_low_f32(splat_f16(upper)));
 }
 inline F load_bf16(const void* from) {
   return vreinterpretq_f32_u32(vshll_n_u16(load_bytes<uint16x4_t>(from), 16));
