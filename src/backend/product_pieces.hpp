@@ -22,8 +22,8 @@ struct ProductPiece {
 
 /// With many tokens, bound by arithmetic, a piece is as large as the kernel takes at a time, and all rows
 /// come with the first tokens before any comes with later ones. With one token or a few, bound by reading the
-/// weights, pieces are long streams. Where threads share them they are several for each, and the last of
-/// every thread is cut into small ones.
+/// weights, pieces are long streams: of what is left every thread is offered its share of two thirds, again
+/// and again, so that the streams are as long as they can be and nobody waits long at the end.
 class ProductPieces {
  public:
   /// Elements of the results of the largest piece of any product with up to `tokens` tokens.
@@ -33,53 +33,69 @@ class ProductPieces {
 
   constexpr ProductPieces(std::size_t rows, std::size_t cols, std::size_t tokens, std::size_t threads,
                           const PieceShape& many)
-      : rows_(rows), tokens_(tokens), together_(tokens) {
+      : rows_(rows), tokens_(tokens), threads_(threads) {
     if (tokens > kFewTokens) {
-      long_ = short_ = many.rows;
+      at_a_time_ = many.rows;
       const std::size_t fit = std::max(many.activation_bytes / cols, kTokenGrain) / kTokenGrain * kTokenGrain;
       const std::size_t blocks = ceil_div(tokens, fit);  // all about equally long
       together_ = round_up(ceil_div(tokens, blocks), kTokenGrain);
     } else {
-      const std::size_t most = tokens == 1 ? kOneTokenRows : kFewTokensRows;
-      const std::size_t share = threads == 1 ? rows : ceil_div(rows, 4 * threads);
-      long_ = std::min(most, round_up(share, kRowGrain));
-      short_ = threads == 1 ? long_ : std::min(long_, kLastRows);
+      at_a_time_ = tokens == 1 ? kOneTokenRows : kFewTokensRows;
     }
-    const std::size_t cut = short_ < long_ ? std::min(rows, long_ * threads) : 0;
-    longs_ = (rows - cut) / long_;
-    of_all_rows_ = longs_ + ceil_div(rows_ - longs_ * long_, short_);
   }
 
-  constexpr std::size_t count() const noexcept { return of_all_rows_ * ceil_div(tokens_, together_); }
+  constexpr std::size_t count() const noexcept {
+    if (together_ > 0) return ceil_div(rows_, at_a_time_) * ceil_div(tokens_, together_);
+    std::size_t pieces = 0;
+    for (std::size_t left = rows_; left > 0;) {
+      const std::size_t of_round = std::min(threads_, ceil_div(left, share_of(left)));
+      pieces += of_round;
+      left -= std::min(left, of_round * share_of(left));
+    }
+    return pieces;
+  }
 
   constexpr ProductPiece operator[](std::size_t index) const noexcept {
-    const std::size_t first = index / of_all_rows_ * together_;
-    const std::size_t last = std::min(tokens_, first + together_);
-    index %= of_all_rows_;
-    if (index < longs_) return {index * long_, (index + 1) * long_, first, last};
-    const std::size_t begin = longs_ * long_ + (index - longs_) * short_;
-    return {begin, std::min(rows_, begin + short_), first, last};
+    std::size_t begin = 0, rows = at_a_time_, first = 0, last = tokens_;
+    if (together_ > 0) {
+      const std::size_t of_all_rows = ceil_div(rows_, at_a_time_);
+      first = index / of_all_rows * together_;
+      last = std::min(tokens_, first + together_);
+      begin = index % of_all_rows * rows;
+    } else {
+      rows = share_of(rows_);
+      for (; index >= threads_; index -= threads_) {
+        begin += threads_ * rows;
+        rows = share_of(rows_ - begin);
+      }
+      begin += index * rows;
+    }
+    return {begin, std::min(rows_, begin + rows), first, last};
   }
 
  private:
-  // Kernels read a piece of one token as four streams. With 528 rows of 2560 or 6912 columns their distance
-  // is no multiple of a page; with 512 it is, and they compete for the same sets of the caches.
-  static constexpr std::size_t kOneTokenRows = 528;
-  static constexpr std::size_t kFewTokensRows = 256;
-  // A piece of 256 rows is 11 to 30 µs of reading, and half of one is what a thread would wait for another at
-  // the end of every product.
-  static constexpr std::size_t kLastRows = 64;
-  static constexpr std::size_t kRowGrain = 16;  // kernels work on several rows at a time
-  // And on several tokens; fewer than 64 would have the codes unpacked too often.
+  // The sums of a piece of one token, 8 KB, and gate and up beside them stay in the first-level cache.
+  static constexpr std::size_t kOneTokenRows = 2060;
+  static constexpr std::size_t kFewTokensRows = 260;
+  // 3 µs of reading, half of which a thread waits for another at the end of every product. Shorter ones take
+  // as long: each begins with lines that nobody has asked for.
+  static constexpr std::size_t kLastRows = 60;
+  // Several tokens at a time; fewer than 64 would have the codes unpacked too often.
   static constexpr std::size_t kTokenGrain = 64;
+
+  /// The rows of a piece where `left` rows are left. Kernels read it as four streams; of an odd number of
+  /// rows, so that their distance is a multiple of a page, where they would compete for the same sets of the
+  /// caches, only if a row is.
+  constexpr std::size_t share_of(std::size_t left) const noexcept {
+    const std::size_t share = threads_ == 1 ? left : left * 2 / 3 / threads_;
+    return std::clamp(share / 8 * 8 + 4, kLastRows, at_a_time_);
+  }
 
   std::size_t rows_;
   std::size_t tokens_;
-  std::size_t together_;  ///< tokens of a piece
-  std::size_t long_;
-  std::size_t short_;
-  std::size_t longs_;
-  std::size_t of_all_rows_;  ///< pieces
+  std::size_t threads_;
+  std::size_t at_a_time_;     ///< rows of a piece, of few tokens at most
+  std::size_t together_ = 0;  ///< tokens of a piece; 0: few tokens, all
 };
 
 }  // namespace sterna

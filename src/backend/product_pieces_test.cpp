@@ -36,10 +36,24 @@ TEST(ProductPieces, CoverEveryRowAndTokenOnceInOrder) {
   }
 }
 
-TEST(ProductPieces, LastOfOneTokenAreShort) {
-  const ProductPieces pieces(2560, 2560, 1, 2, {.rows = 64});
-  EXPECT_EQ(pieces[0].end, 320u);
-  EXPECT_EQ(pieces[pieces.count() - 1].rows(), 64u);
+TEST(ProductPieces, OfOneTokenGetShorterTowardsTheEnd) {
+  const ProductPieces pieces(6912, 2560, 1, 2, {.rows = 64});
+  EXPECT_EQ(pieces[0].rows(), 2060u);
+  EXPECT_EQ(pieces[2].rows(), 932u);
+  for (std::size_t i = 1; i < pieces.count(); ++i) EXPECT_LE(pieces[i].rows(), pieces[i - 1].rows());
+  EXPECT_EQ(pieces[pieces.count() - 2].rows(), 60u);
+}
+
+TEST(ProductPieces, OneThreadHasNobodyToWaitFor) {
+  EXPECT_EQ(ProductPieces(1280, 512, 1, 1, {.rows = 64}).count(), 1u);
+  EXPECT_EQ(ProductPieces(6912, 2560, 1, 1, {.rows = 64}).count(), 4u);
+}
+
+TEST(ProductPieces, StreamsOfOneTokenAreNoWholePagesApart) {
+  for (const std::size_t threads : {1, 2, 16}) {
+    const ProductPieces pieces(14336, 4096, 1, threads, {.rows = 64});
+    for (std::size_t i = 0; i + 1 < pieces.count(); ++i) EXPECT_NE(pieces[i].rows() / 4 * 1024 % 4096, 0u);
+  }
 }
 
 TEST(ProductPieces, TokensAreSplitWhereTheirActivationsDoNotFit) {
