@@ -1,15 +1,17 @@
 // How the rows of a matrix are read when one token meets them, which is bound by reading: as several streams
-// far from each other, each asked for ahead. How many (kRowStreams), and how far (kReadAhead bytes, 0 leaves
-// it to the processor), is the instruction set's and stands in its simd.hpp.
+// far from each other, each asked for ahead. How many (kRowStreams), and how far (kReadAhead bytes, and
+// kReadFurther into the second-level cache; 0 leaves it to the processor), is the instruction set's and
+// stands in its simd.hpp.
 //
 // Included inside namespace sterna::<isa>, after simd.hpp.
 
 namespace {
 
-/// Asks for the cache lines of the `bytes` bytes that lie kReadAhead further; they may lie beyond the matrix.
+/// Asks for the cache lines of the `bytes` bytes that lie so much further; they may lie beyond the matrix.
 [[gnu::always_inline]] inline void read_ahead(const std::byte* at, std::size_t bytes) {
-  if constexpr (kReadAhead > 0) {
-    for (std::size_t line = 0; line < bytes; line += 64) __builtin_prefetch(at + kReadAhead + line);
+  for (std::size_t line = 0; line < bytes; line += 64) {
+    if constexpr (kReadFurther > 0) __builtin_prefetch(at + kReadFurther + line, 0, 2);
+    if constexpr (kReadAhead > 0) __builtin_prefetch(at + kReadAhead + line);
   }
 }
 

@@ -11,6 +11,7 @@ constexpr int kLanes = 8;
 // without.
 constexpr int kRowStreams = 1;
 constexpr std::size_t kReadAhead = 0;
+constexpr std::size_t kReadFurther = 0;
 
 inline __m256i bits(I v) {
   return reinterpret_cast<__m256i>(v);

@@ -83,7 +83,7 @@ inline void base3_rows(const TernaryArgs& a, const std::uint8_t* const (&starts)
     const std::uint8_t* from[kStreams];
     for (int r = 0; r < kStreams; ++r) {
       from[r] = starts[r] + b * LayoutTQ1::kBytes;
-      prefetch_soon(from[r] + kPrefetchBytes);
+      prefetch_stream(from[r]);
     }
     const auto in_run0 = [&](__m512i(&sums)[kTokens]) __attribute__((always_inline)) {
       return [&](__m512i codes, int n) __attribute__((always_inline)) {

@@ -109,7 +109,6 @@ inline void start_sums(const TernaryArgs& a) {
 // The rows in hand are a quarter of all rows apart: four streams, each from one row to the next, which the
 // hardware's prefetching follows. Four neighbouring rows are short streams that it loses at every end.
 constexpr int kStreams = 4;
-constexpr std::size_t kPrefetchBytes = 1024;
 constexpr std::size_t kFewTokens = 6;  // × 4 rows are 24 sums, of 32 registers
 
 /// Asks for a cache line that will be needed; it may lie beyond the matrix. Always inline, because GCC 12
@@ -120,6 +119,12 @@ constexpr std::size_t kFewTokens = 6;  // × 4 rows are 24 sums, of 32 registers
 /// Into the second level: the first is full of what is in use.
 [[gnu::always_inline]] inline void prefetch_later(const std::uint8_t* at) {
   _mm_prefetch(reinterpret_cast<const char*>(at), _MM_HINT_T1);
+}
+/// What a stream needs after `at`, asked for twice: memory is far enough away that more lines have to be
+/// under way than the first level can wait for, and the second level far enough that it has to be asked too.
+[[gnu::always_inline]] inline void prefetch_stream(const std::uint8_t* at) {
+  prefetch_later(at + 3072);
+  prefetch_soon(at + 1024);
 }
 
 /// Blocks [begin, end) of the rows.
@@ -167,7 +172,7 @@ inline void few_tokens_rows(const TernaryArgs& a, BlockRange blocks, const std::
     __m512i bytes[kRows];
     for (int r = 0; r < kRows; ++r) {
       const std::uint8_t* from = weights + r * step_bytes + Layout::offset(2 * b);
-      prefetch_soon(from + kPrefetchBytes);
+      prefetch_stream(from);
       bytes[r] = load_bytes(from);
     }
     const auto add_field = [&]<int kField>() __attribute__((always_inline)) {

@@ -10,6 +10,7 @@ constexpr int kLanes = 4;
 // One stream: several were not measured.
 constexpr int kRowStreams = 1;
 constexpr std::size_t kReadAhead = 0;
+constexpr std::size_t kReadFurther = 0;
 
 template <class To, class From>
 inline To bit_copy(const From& from) {

@@ -11,6 +11,7 @@ constexpr int kLanes = 4;
 // One stream: several were not measured.
 constexpr int kRowStreams = 1;
 constexpr std::size_t kReadAhead = 0;
+constexpr std::size_t kReadFurther = 0;
 
 /// N bytes at an address of any alignment, as a vector.
 template <class Vector>
