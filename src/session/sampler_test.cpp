@@ -133,6 +133,31 @@ TEST(Sampler, TopKTakesTheLowestIdsOfEquals) {
   EXPECT_TRUE(drawn.count(0) && drawn.count(1) && drawn.count(4));
 }
 
+/// Logits are read in blocks: of a large vocabulary, with many equals, the answer must not show where they
+/// end.
+TEST(Sampler, TakesTheSameOfALargeVocabularyAsTheSlowWay) {
+  for (const std::size_t vocab : {511, 512, 513, 4096, 5003, 20000}) {
+    for (unsigned seed = 0; seed < 40; ++seed) {
+      std::vector<float> logits = random_logits(vocab, seed);
+      // Few values or many; each way the largest occur anywhere.
+      for (float& logit : logits) logit = seed % 2 == 0 ? std::round(logit * 40) : logit;
+      const auto first = std::max_element(logits.begin(), logits.end());
+      EXPECT_EQ(Sampler(greedy(), vocab).sample(logits), first - logits.begin()) << vocab << ", " << seed;
+
+      SamplingOptions options = plain(seed);
+      options.temperature = 100.0f;  // each of the five about as often as another
+      options.top_k = 5;
+      const auto expected = distribution(logits, options);
+      Sampler sampler(options, vocab);
+      std::map<TokenId, int> drawn;
+      for (int i = 0; i < 60; ++i) ++drawn[sampler.sample(logits)];
+      for (const auto& [id, n] : drawn)
+        EXPECT_TRUE(expected.count(id)) << vocab << ", " << seed << ": " << id;
+      EXPECT_EQ(drawn.size(), 5u) << vocab << ", " << seed;  // 60 draws miss one with 8e-6
+    }
+  }
+}
+
 TEST(Sampler, DrawsByProbability) {
   for (const std::size_t vocab : {1u, 2u, 7u, 40u, 1000u}) {
     for (const float temperature : {0.3f, 1.0f, 2.5f}) {
@@ -285,6 +310,21 @@ TEST(Sampler, RefusesLogitsThatAreNoNumbers) {
     EXPECT_EQ(category_of([&] { sampler.accept(4); }), ErrorCategory::InvalidArgument);
     EXPECT_EQ(category_of([&] { sampler.accept(-1); }), ErrorCategory::InvalidArgument);
     EXPECT_EQ(sampler.sample(std::vector<float>{-kInfinity, -1, -kInfinity, -kInfinity}), 1);
+  }
+}
+
+TEST(Sampler, RefusesALogitThatIsNoNumberWhereverItIs) {
+  std::vector<float> logits(1021);
+  Sampler sampler(greedy(), logits.size());
+  for (const std::size_t at : {0, 15, 16, 511, 512, 1007, 1008, 1020}) {
+    logits[at] = at % 2 == 0 ? kNaN : kInfinity;
+    try {
+      sampler.sample(logits);
+      ADD_FAILURE() << at;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.value("token"), std::to_string(at));
+    }
+    logits[at] = 0;
   }
 }
 
