@@ -83,6 +83,7 @@ Forward::Forward(const ModelConfig& config, const Weights& weights, const Dispat
     final_ = arena.array<float>(batch * config.hidden);
     cosines_ = arena.array<float>(batch * rope_.size());
     sines_ = arena.array<float>(batch * rope_.size());
+    rotated_ = arena.array<float>(threads * group_ * config.head_dim);
     sums_ = arena.array<std::int32_t>(threads * piece_size_);
     pieces_ = arena.array<float>(threads * 2 * piece_size_);
     const std::size_t rows = tile_tokens_ * group_;
@@ -169,7 +170,7 @@ void Forward::attention_block(const Layer& layer, std::size_t index, std::uint32
       {x_.data(), config_.hidden, layer.attention_norm},
       std::array{Product{&layer.query, query_.data(), query_size_},
                  Product{&layer.key, key_.data(), kv_size_}, Product{&layer.value, value_.data(), kv_size_}});
-  append_keys_and_values(index, position);
+  if (tokens_ > 1) append_tokens(index, position);
   attend(index, position);
   multiply_and_add({attended_.data(), query_size_, layer.attention_sub_norm}, layer.attention_output);
 }
@@ -179,28 +180,35 @@ void Forward::ffn_block(const Layer& layer) {
   multiply_and_add({gated_.data(), config_.ffn, layer.ffn_sub_norm}, layer.down);
 }
 
-void Forward::append_keys_and_values(std::size_t layer, std::uint32_t position) {
+/// Rotates `count` heads beside each other by the angles of a token.
+void Forward::rotate(float* heads, std::size_t count, std::size_t token) {
+  const std::size_t angles = token * rope_.size();
+  for (std::size_t head = 0; head < count; ++head) {
+    kernels_->floats.rope(heads + head * config_.head_dim, cosines_.data() + angles, sines_.data() + angles,
+                          config_.head_dim);
+  }
+}
+
+/// Rotates a token's key and puts it and the value into the cache.
+void Forward::append(std::size_t layer, std::size_t head, std::uint32_t position, std::size_t token) {
   const auto append = cache_type_ == KvType::F16  ? kernels_->floats.kv_append_f16
                       : cache_type_ == KvType::I8 ? kernels_->floats.kv_append_i8
                                                   : kernels_->floats.kv_append_f32;
+  const std::size_t at = token * kv_size_ + head * config_.head_dim;
+  rotate(key_.data() + at, 1, token);
+  append({.key = key_.data() + at,
+          .value = value_.data() + at,
+          .head_dim = config_.head_dim,
+          .block = cache_.block(layer, head, position + token),
+          .layout = cache_.layout(),
+          .slot = (position + token) % kKvBlock});
+}
+
+/// Queries, keys and values of all tokens, before any of them is attended to.
+void Forward::append_tokens(std::size_t layer, std::uint32_t position) {
   for_each(tokens_, [&](std::size_t t, unsigned) {
-    const float* cosines = cosines_.data() + t * rope_.size();
-    const float* sines = sines_.data() + t * rope_.size();
-    const std::size_t d = config_.head_dim;
-    for (std::size_t head = 0; head < config_.heads; ++head) {
-      kernels_->floats.rope(query_.data() + t * query_size_ + head * d, cosines, sines, d);
-    }
-    for (std::size_t head = 0; head < config_.kv_heads; ++head) {
-      float* key = key_.data() + t * kv_size_ + head * d;
-      const float* value = value_.data() + t * kv_size_ + head * d;
-      kernels_->floats.rope(key, cosines, sines, d);
-      append({.key = key,
-              .value = value,
-              .head_dim = d,
-              .block = cache_.block(layer, head, position + t),
-              .layout = cache_.layout(),
-              .slot = (position + t) % kKvBlock});
-    }
+    rotate(query_.data() + t * query_size_, config_.heads, t);
+    for (std::size_t head = 0; head < config_.kv_heads; ++head) append(layer, head, position, t);
   });
 }
 
@@ -227,7 +235,14 @@ void Forward::attend(std::size_t layer, std::uint32_t position) {
     const std::size_t count = std::min(tile_tokens_, tokens_ - first);
     const std::size_t offset = first * query_size_ + head * group_ * d;
     float* states = states_.data() + (split ? head * chunks : thread) * state_floats_;
-    attention({.query = query_.data() + offset,
+    const float* query = query_.data() + offset;
+    if (tokens_ == 1) {  // not before this region, on one thread: a new key is a cache line for each element
+      const std::size_t size = group_ * d;
+      query = std::copy_n(query, size, rotated_.data() + thread * size) - size;
+      rotate(rotated_.data() + thread * size, group_, 0);
+      if (part + 1 == parts) append(layer, head, position, 0);
+    }
+    attention({.query = query,
                .query_stride = query_size_,
                .tokens = count,
                .group = group_,

@@ -103,7 +103,9 @@ class Forward {
   void normalise_final();
   void attention_block(const Layer& layer, std::size_t index, std::uint32_t position);
   void ffn_block(const Layer& layer);
-  void append_keys_and_values(std::size_t layer, std::uint32_t position);
+  void rotate(float* heads, std::size_t count, std::size_t token);
+  void append(std::size_t layer, std::size_t head, std::uint32_t position, std::size_t token);
+  void append_tokens(std::size_t layer, std::uint32_t position);
   void attend(std::size_t layer, std::uint32_t position);
   void deal_product(std::size_t rows, std::size_t cols, std::size_t tokens,
                     FunctionRef<void(const ProductPiece& piece, unsigned thread)> work);
@@ -150,6 +152,7 @@ class Forward {
   std::span<float> code16_scales_;     ///< [batch]
   std::span<float> query_, key_, value_, attended_, gated_, final_;
   std::span<float> cosines_, sines_;  ///< [batch, head_dim / 2]
+  std::span<float> rotated_;          ///< [threads, group · head_dim]: the queries of one token
   std::span<std::int32_t> sums_;      ///< [threads, piece_size]
   std::span<float> pieces_;           ///< [threads, 2, piece_size]: products that something is done with
   std::size_t state_floats_ = 0;      ///< of a tile's attention after some positions
