@@ -220,10 +220,8 @@ inline float largest(const float* x, std::size_t n, float& finite) {
     most = greater(absolute(v), most);
     differences += v - v;
   }
-  float max = 0.0f;
-  for (int i = 0; i < kLanes; ++i) max = most[i] > max ? most[i] : max;
   finite = sum_lanes(differences);
-  return max;
+  return largest_lane(most);
 }
 
 /// The factor that makes a row's elements fit ±limit, and the unit they then have: 0 for zeros, NaN for a row
@@ -239,21 +237,19 @@ inline F clamp(F v, float limit) {
   return greater(lesser(v, splat(limit)), splat(-limit));
 }
 
+/// The first half of a row's place, as int16.
+inline std::int16_t* integers(float* row) {
+  return reinterpret_cast<std::int16_t*>(row);
+}
+
 /// n floats, a multiple of 16, to as many int16 in the first half of their place; gives their unit.
 inline float to_integers(float* x, std::size_t n, float limit) {
   float unit;
   const F factor = splat(fit(x, n, limit, unit));
-  auto* to = reinterpret_cast<std::byte*>(x);
   for (std::size_t i = 0; i < n; i += kLanes) {
-    const I rounded = round_to_int(clamp(load(x + i) * factor, limit));
-    std::int16_t narrow[kLanes];
-    for (int k = 0; k < kLanes; ++k) narrow[k] = static_cast<std::int16_t>(rounded[k]);
-    __builtin_memcpy(to + i * sizeof(std::int16_t), narrow, sizeof narrow);
+    store_i16(integers(x) + i, round_to_int(clamp(load(x + i) * factor, limit)));
   }
   return unit;
-}
-inline const std::int16_t* integers(const float* row) {
-  return reinterpret_cast<const std::int16_t*>(row);
 }
 
 // The sums must fit int32: of width products with a key, of 64 with a value.
@@ -269,7 +265,7 @@ inline float softmax(float* scores, std::size_t count, float& max, float& total)
   for (std::size_t p = count; p < kKvBlock; ++p) scores[p] = -__builtin_inff();
   for (std::size_t p = 0; p < count; p += kLanes) most = greater(load(scores + p), most);
   const float old = max;
-  for (int i = 0; i < kLanes; ++i) max = most[i] > max ? most[i] : max;
+  max = largest_lane(most);
   const F now = splat(max);
   for (std::size_t p = 0; p < kKvBlock; p += kLanes) {
     store(scores + p, p < count ? exponential(load(scores + p) - now) : splat(0.0f));
@@ -301,7 +297,8 @@ inline void attend_block(const AttentionArgs& a, const Scratch& scratch, std::si
   const std::size_t columns = seen(a.tokens - 1);
   const bool convert = rows >= kConvertFrom && Elements::kBytes == F16Elements::kBytes;
   const std::byte* values = at + a.layout.values;
-  const std::byte* next = at + a.block_stride;
+  // Behind the last block there is nothing to ask for.
+  const std::byte* next = begin + kKvBlock < a.position + a.tokens ? at + a.block_stride : at;
   const auto* converted = reinterpret_cast<const std::byte*>(scratch.block);
 
   if constexpr (kIntegers<Elements>) {
@@ -394,7 +391,11 @@ inline void attention(const AttentionArgs& a) {
   const State all(a.state, rows, width);
   // The first keys have no block before them that would fetch them.
   const std::byte* keys = a.blocks + a.chunk_begin * (kKvChunk / kKvBlock) * a.block_stride;
-  for (std::size_t i = 0; i < a.layout.values; i += 64) __builtin_prefetch(keys + i);
+  constexpr std::size_t kPositionBytes = Elements::kDepth * Elements::kBytes;
+  const std::size_t seen = least(kKvBlock, a.position + a.tokens - a.chunk_begin * kKvChunk);
+  for (std::size_t row = 0; row < a.layout.values; row += kKvBlock * kPositionBytes) {
+    for (std::size_t i = 0; i < seen * kPositionBytes; i += 64) __builtin_prefetch(keys + row + i);
+  }
   for (std::size_t chunk = a.chunk_begin; chunk < a.chunk_end; ++chunk) {
     State state = chunk == a.chunk_begin ? all : State(scratch.chunk, rows, width);
     const std::size_t begin = chunk * kKvChunk;

@@ -350,14 +350,16 @@ float quantize16(const float* x, std::size_t n, std::int16_t* out) {
     not_finite += v - v;
   }
   // So small that 32767 / max is finite, and no activation after a norm gets there.
-  float max = 1e-30f;
-  for (int j = 0; j < kLanes; ++j) max = lane_max[j] > max ? lane_max[j] : max;
+  const float max = largest_lane(greater(lane_max, splat(1e-30f)));
   const F factor = splat(32767.0f / max);
   for (std::size_t i = 0; i < n; i += kLanes) {
-    const std::size_t count = least(kLanes, n - i);
-    const F v = load_some(x + i, count) * factor;
+    const F v = load_some(x + i, least(kLanes, n - i)) * factor;
     const I q = round_to_int(lesser(greater(v, splat(-32767.0f)), splat(32767.0f)));
-    for (std::size_t j = 0; j < count; ++j) out[i + j] = static_cast<std::int16_t>(q[j]);
+    if (i + kLanes <= n) {
+      store_i16(out + i, q);
+    } else {
+      for (std::size_t j = 0; i + j < n; ++j) out[i + j] = static_cast<std::int16_t>(q[j]);
+    }
   }
   return max / 32767.0f + sum_lanes(not_finite);
 }

@@ -19,10 +19,7 @@ QuantizeResult quantize(const float* x, std::size_t n, std::size_t padded, std::
   for (std::size_t i = 0; i < n; i += kLanes) {
     lane_max = greater(absolute(load_some(x + i, least(kLanes, n - i))), lane_max);  // passes over NaN
   }
-  float max = 1e-5f;
-  for (int j = 0; j < kLanes; ++j) max = lane_max[j] > max ? lane_max[j] : max;
-
-  QuantizeResult result{127.0f / max, 0};
+  QuantizeResult result{127.0f / largest_lane(greater(lane_max, splat(1e-5f))), 0};
   const F scale = splat(result.scale);
   // Clamped before rounding, which is the same as after it and keeps the conversion in range: NaN gives −128.
   const auto codes = [=](std::size_t i, std::size_t count) {
@@ -36,7 +33,7 @@ QuantizeResult quantize(const float* x, std::size_t n, std::size_t padded, std::
     sums += q;
     store_i8(out + i, q);
   }
-  for (int j = 0; j < kLanes; ++j) result.sum += sums[j];
+  result.sum = sum_lanes(sums);
   if (i < n) {
     const I q = codes(i, n - i);
     for (int j = 0; i < n; ++i, ++j) {

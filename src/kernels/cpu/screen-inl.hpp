@@ -4,7 +4,6 @@
 //   H add_neighbours(Codes codes, const std::int8_t* x)  lane i is codes[2i] · x[2i] + codes[2i + 1] · x[2i +
 //   1],
 //                                                        at most 2 · 15 · 127 in magnitude
-//   std::int32_t sum_of(I sums)                          adds the lanes
 
 namespace {
 
@@ -42,7 +41,7 @@ inline std::int64_t screen_row(const std::uint8_t* row, const ScreenArgs& a) {
     high_middle += multiply_pairs(m, load_i16(a.high_sums + b));
     low_middle += multiply_pairs(m, load_i16(a.low_sums + b));
   }
-  const auto whole = [](I h, I l) { return std::int64_t{kScreenBase} * sum_of(h) + sum_of(l); };
+  const auto whole = [](I h, I l) { return std::int64_t{kScreenBase} * sum_lanes(h) + sum_lanes(l); };
   return 2 * whole(high[0] + high[1], low[0] + low[1]) - 15 * whole(high_middle, low_middle);
 }
 

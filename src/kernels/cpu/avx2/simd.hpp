@@ -125,6 +125,11 @@ inline void store_i8(std::int8_t* to, I v) {
       _mm_packs_epi32(_mm256_castsi256_si128(bits(v)), _mm256_extracti128_si256(bits(v), 1));
   _mm_storel_epi64(reinterpret_cast<__m128i*>(to), _mm_packs_epi16(words, words));
 }
+/// Lanes in [−32768, 32767].
+inline void store_i16(std::int16_t* to, I v) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to),
+                   _mm_packs_epi32(_mm256_castsi256_si128(bits(v)), _mm256_extracti128_si256(bits(v), 1)));
+}
 
 inline F load_f16(const void* from) {
   return _mm256_cvtph_ps(_mm_loadu_si128(static_cast<const __m128i*>(from)));
@@ -156,6 +161,18 @@ inline float sum_lanes(F v) {
   sum = _mm_add_ps(sum, _mm_movehl_ps(sum, sum));
   sum = _mm_add_ss(sum, _mm_movehdup_ps(sum));
   return _mm_cvtss_f32(sum);
+}
+/// All lanes together, modulo 2^32.
+inline std::int32_t sum_lanes(I v) {
+  __m128i four = _mm_add_epi32(_mm256_castsi256_si128(bits(v)), _mm256_extracti128_si256(bits(v), 1));
+  four = _mm_add_epi32(four, _mm_unpackhi_epi64(four, four));
+  return _mm_cvtsi128_si32(_mm_add_epi32(four, _mm_shuffle_epi32(four, 1)));
+}
+/// The largest lane, none being NaN.
+inline float largest_lane(F v) {
+  __m128 most = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+  most = _mm_max_ps(most, _mm_movehl_ps(most, most));
+  return _mm_cvtss_f32(_mm_max_ss(most, _mm_movehdup_ps(most)));
 }
 
 /// Lane i is sum_lanes(v[i]): the same additions, eight sums at a time.

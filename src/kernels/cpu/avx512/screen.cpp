@@ -17,10 +17,6 @@ inline H add_neighbours(Codes codes, const std::int8_t* x) {
   return reinterpret_cast<H>(_mm512_maddubs_epi16(reinterpret_cast<__m512i>(codes), _mm512_loadu_si512(x)));
 }
 
-inline std::int32_t sum_of(I sums) {
-  return _mm512_reduce_add_epi32(bits(sums));
-}
-
 }  // namespace
 
 #include "kernels/cpu/screen-inl.hpp"

@@ -127,6 +127,10 @@ inline I load_u8(const void* from) {
 inline void store_i8(std::int8_t* to, I v) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtepi32_epi8(bits(v)));
 }
+/// Lanes in [−32768, 32767].
+inline void store_i16(std::int16_t* to, I v) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_cvtepi32_epi16(bits(v)));
+}
 
 inline __m256i load_16_words(const void* from) {
   return _mm256_loadu_si256(static_cast<const __m256i*>(from));
@@ -160,6 +164,14 @@ inline float sum_lanes(F v) {
   sum = _mm_add_ps(sum, _mm_movehl_ps(sum, sum));
   sum = _mm_add_ss(sum, _mm_movehdup_ps(sum));
   return _mm_cvtss_f32(sum);
+}
+/// All lanes together, modulo 2^32.
+inline std::int32_t sum_lanes(I v) {
+  return _mm512_reduce_add_epi32(bits(v));
+}
+/// The largest lane, none being NaN.
+inline float largest_lane(F v) {
+  return _mm512_reduce_max_ps(v);
 }
 
 /// Lane i is sum_lanes(v[i]): the same additions, sixteen sums at a time.

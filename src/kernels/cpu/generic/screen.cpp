@@ -19,10 +19,6 @@ inline H add_neighbours(Codes codes, const std::int8_t* x) {
   return sums;
 }
 
-inline std::int32_t sum_of(I sums) {
-  return sums[0] + sums[1] + sums[2] + sums[3];
-}
-
 }  // namespace
 
 #include "kernels/cpu/screen-inl.hpp"

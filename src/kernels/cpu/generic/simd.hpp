@@ -134,6 +134,10 @@ inline I load_u8(const void* from) {
 inline void store_i8(std::int8_t* to, I v) {
   for (int i = 0; i < kLanes; ++i) to[i] = static_cast<std::int8_t>(v[i]);
 }
+/// Lanes in [−32768, 32767].
+inline void store_i16(std::int16_t* to, I v) {
+  for (int i = 0; i < kLanes; ++i) to[i] = static_cast<std::int16_t>(v[i]);
+}
 
 // binary16 as F16C converts it: exact from half; to half rounding to even, keeping the payload of a NaN.
 inline float half_to_float(std::uint16_t half) {
@@ -188,6 +192,16 @@ inline void store_f16(std::uint16_t* to, F v) {
 /// The end of the canonical tree: lanes i and i + 2, then i + 1.
 inline float sum_lanes(F v) {
   return (v[0] + v[2]) + (v[1] + v[3]);
+}
+/// All lanes together, modulo 2^32.
+inline std::int32_t sum_lanes(I v) {
+  return v[0] + v[1] + v[2] + v[3];
+}
+/// The largest lane, none being NaN.
+inline float largest_lane(F v) {
+  float most = v[0];
+  for (int i = 1; i < kLanes; ++i) most = v[i] > most ? v[i] : most;
+  return most;
 }
 
 /// Lane i is sum_lanes(v[i]).

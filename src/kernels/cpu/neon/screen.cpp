@@ -19,10 +19,6 @@ inline H add_neighbours(Codes codes, const std::int8_t* x) {
   return vpaddq_s16(vmull_s8(vget_low_s8(c), vget_low_s8(q)), vmull_high_s8(c, q));
 }
 
-inline std::int32_t sum_of(I sums) {
-  return vaddvq_s32(sums);
-}
-
 }  // namespace
 
 #include "kernels/cpu/screen-inl.hpp"

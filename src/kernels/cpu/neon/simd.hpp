@@ -125,6 +125,10 @@ inline void store_i8(std::int8_t* to, I v) {
   const int8x8_t bytes = vmovn_s16(vcombine_s16(words, words));
   __builtin_memcpy(to, &bytes, kLanes);
 }
+/// Lanes in [−32768, 32767].
+inline void store_i16(std::int16_t* to, I v) {
+  vst1_s16(to, vmovn_s32(v));
+}
 
 inline F load_f16(const void* from) {
   return vcvt_f32_f16(vreinterpret_f16_u16(load_bytes<uint16x4_t>(from)));
@@ -147,6 +151,14 @@ inline void store_f16(std::uint16_t* to, F v) {
 /// The end of the canonical tree: lanes i and i + 2, then i + 1.
 inline float sum_lanes(F v) {
   return vpadds_f32(vadd_f32(vget_low_f32(v), vget_high_f32(v)));
+}
+/// All lanes together, modulo 2^32.
+inline std::int32_t sum_lanes(I v) {
+  return vaddvq_s32(v);
+}
+/// The largest lane, none being NaN.
+inline float largest_lane(F v) {
+  return vmaxvq_f32(v);
 }
 
 /// {a[0] + a[2], a[1] + a[3], b[0] + b[2], b[1] + b[3]}
