@@ -442,6 +442,10 @@ inline void append(const KvAppendArgs& a) {
   constexpr std::size_t kBytes = Elements::kBytes;
   constexpr std::size_t kDepth = Elements::kDepth;
   std::byte* values = a.block + a.layout.values;
+  // A cache line for every kDepth elements, asked for together before the stores take them in turn.
+  for (std::size_t i = 0; i < a.head_dim; i += kDepth) {
+    __builtin_prefetch(a.block + (i * kKvBlock + a.slot * kDepth) * kBytes, 1);
+  }
   const float key_scale = encode<Elements>(a.key, a.head_dim, [&](std::size_t i, const std::byte* element) {
     const std::size_t at = (i / kDepth * kKvBlock + a.slot) * kDepth + i % kDepth;
     __builtin_memcpy(a.block + at * kBytes, element, kBytes);
