@@ -141,7 +141,7 @@ bool Forward::go_through(std::size_t first, std::size_t last, std::uint32_t posi
   for (std::size_t n = first; n < last; ++n) {
     if (cancelled.load(std::memory_order_relaxed)) return false;
     attention_block(weights_.layers[n], n, position);
-    ffn_block(weights_.layers[n]);
+    ffn_block(weights_.layers[n], n);
   }
   return true;
 }
@@ -171,13 +171,19 @@ void Forward::attention_block(const Layer& layer, std::size_t index, std::uint32
       std::array{Product{&layer.query, query_.data(), query_size_},
                  Product{&layer.key, key_.data(), kv_size_}, Product{&layer.value, value_.data(), kv_size_}});
   if (tokens_ > 1) append_tokens(index, position);
-  attend(index, position);
-  multiply_and_add({attended_.data(), query_size_, layer.attention_sub_norm}, layer.attention_output);
+  attend(index, position, layer.attention_output);
+  multiply_and_add({attended_.data(), query_size_, layer.attention_sub_norm}, layer.attention_output,
+                   {&layer.gate.matrix});
 }
 
-void Forward::ffn_block(const Layer& layer) {
-  multiply_gated({x_.data(), config_.hidden, layer.ffn_norm}, layer.gate, layer.up);
-  multiply_and_add({gated_.data(), config_.ffn, layer.ffn_sub_norm}, layer.down);
+void Forward::ffn_block(const Layer& layer, std::size_t index) {
+  multiply_gated({x_.data(), config_.hidden, layer.ffn_norm}, layer.gate, layer.up, layer.down);
+  const Input input{gated_.data(), config_.ffn, layer.ffn_sub_norm};
+  if (index + 1 == weights_.layers.size()) {
+    return multiply_and_add(input, layer.down, {&weights_.head.matrix});
+  }
+  const Layer& next = weights_.layers[index + 1];
+  multiply_and_add(input, layer.down, {&next.query.matrix, &next.key.matrix, &next.value.matrix});
 }
 
 /// Rotates `count` heads beside each other by the angles of a token.
@@ -212,7 +218,7 @@ void Forward::append_tokens(std::size_t layer, std::uint32_t position) {
   });
 }
 
-void Forward::attend(std::size_t layer, std::uint32_t position) {
+void Forward::attend(std::size_t layer, std::uint32_t position, const Linear& next) {
   const std::size_t d = config_.head_dim;
   const std::size_t width = cache_.layout().width;
   const std::size_t tiles = ceil_div(tokens_, tile_tokens_);
@@ -269,21 +275,8 @@ void Forward::attend(std::size_t layer, std::uint32_t position) {
                                        .out_stride = query_size_});
   };
   const std::size_t items = config_.kv_heads * parts;
-  if (!split) return deal(items, work);
+  if (!split) return pool_.deal(items, work, [&](unsigned t) { return first_weights({&next.matrix}, t); });
   for_each(items, work);  // chunks cost the same: neighbours to one thread, which reads them in one stream
-}
-
-/// work(item, thread) for every item, each thread taking the next when it is done with one.
-void Forward::deal(std::size_t items, FunctionRef<void(std::size_t item, unsigned thread)> work) {
-  next_item_.store(0, std::memory_order_relaxed);
-  pool_.parallel_for(std::min<std::size_t>(items, pool_.size()), 1,
-                     [&](std::size_t, std::size_t, unsigned thread) {
-                       for (;;) {
-                         const std::size_t item = next_item_.fetch_add(1, std::memory_order_relaxed);
-                         if (item >= items) return;
-                         work(item, thread);
-                       }
-                     });
 }
 
 /// work(item, thread) for every item, in equal shares; a single one on this thread, since waking others costs

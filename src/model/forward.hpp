@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <span>
 
@@ -97,27 +98,31 @@ class Forward {
     std::size_t out_stride;  ///< elements
   };
 
+  /// The matrices of a product, one below the other: those that come next, of which threads that wait read
+  /// what they will begin with. Empty where nobody knows, or another operation would push them out.
+  using Matrices = std::initializer_list<const Matrix*>;
+
   void start(std::size_t tokens);
   bool go_through(std::size_t first, std::size_t last, std::uint32_t position,
                   const std::atomic<bool>& cancelled);
   void normalise_final();
   void attention_block(const Layer& layer, std::size_t index, std::uint32_t position);
-  void ffn_block(const Layer& layer);
+  void ffn_block(const Layer& layer, std::size_t index);
   void rotate(float* heads, std::size_t count, std::size_t token);
   void append(std::size_t layer, std::size_t head, std::uint32_t position, std::size_t token);
   void append_tokens(std::size_t layer, std::uint32_t position);
-  void attend(std::size_t layer, std::uint32_t position);
-  void deal_product(std::size_t rows, std::size_t cols, std::size_t tokens,
+  void attend(std::size_t layer, std::uint32_t position, const Linear& next);
+  void deal_product(std::size_t rows, std::size_t cols, std::size_t tokens, Matrices next,
                     FunctionRef<void(const ProductPiece& piece, unsigned thread)> work);
-  void deal(std::size_t items, FunctionRef<void(std::size_t item, unsigned thread)> work);
+  std::span<const std::byte> first_weights(Matrices matrices, unsigned thread) const;
   void for_each(std::size_t items, FunctionRef<void(std::size_t item, unsigned thread)> work);
   void feed(const Input& input, std::span<const Product> products);
   void quantise16(const float* x, std::size_t token, std::size_t n);
   void feed_head(std::size_t first, std::size_t count);
   void multiply_head(std::size_t first, const ProductPiece& piece, float* out);
   void multiply(const Input& input, std::span<const Product> products);
-  void multiply_gated(const Input& input, const Linear& gate, const Linear& up);
-  void multiply_and_add(const Input& input, const Linear& linear);
+  void multiply_gated(const Input& input, const Linear& gate, const Linear& up, const Linear& next);
+  void multiply_and_add(const Input& input, const Linear& linear, Matrices next);
   void multiply_piece(const Linear& linear, const ProductPiece& piece, unsigned thread, float* out,
                       std::size_t out_stride);
 
@@ -160,9 +165,8 @@ class Forward {
   std::span<float> states_;           ///< [threads or kv_heads · chunks, state_floats]
   std::span<float> scratch_;          ///< [threads, scratch_floats]
   std::unique_ptr<std::atomic<std::uint32_t>[]> chunks_left_;  ///< [kv_heads]
-  std::atomic<std::size_t> next_item_{0};
-  InputObserver observer_;              ///< empty: nobody looks
-  std::unique_ptr<HeadScreen> screen_;  ///< null: every logit is computed
+  InputObserver observer_;                                     ///< empty: nobody looks
+  std::unique_ptr<HeadScreen> screen_;                         ///< null: every logit is computed
 };
 
 }  // namespace sterna

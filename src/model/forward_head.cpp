@@ -20,7 +20,7 @@ void prefetch_row(const Matrix& matrix, std::size_t row) {
 void Forward::logits(std::size_t first, std::size_t count, float* out) {
   feed_head(first, count);
   const Matrix& head = weights_.head.matrix;
-  deal_product(head.rows, head.cols, count,
+  deal_product(head.rows, head.cols, count, {},
                [&](const ProductPiece& piece, unsigned) { multiply_head(first, piece, out); });
 }
 
@@ -31,12 +31,12 @@ void Forward::logits(std::size_t index, const NeededLogits& needed, float* out) 
   if (!screen_ || !screen_->start(needed, hidden(index).data(), codes, code16_scales_[0])) {
     return logits(index, 1, out);
   }
-  deal_product(head.rows, head.cols, 1,
+  deal_product(head.rows, head.cols, 1, {},
                [&](const ProductPiece& piece, unsigned) { screen_->bound(piece.begin, piece.end); });
   std::fill_n(out, head.rows, -std::numeric_limits<float>::infinity());
   const auto compute = [&](std::span<const std::int32_t> ids) {
     if (ids.empty()) return;
-    deal_product(ids.size(), head.cols, 1, [&](const ProductPiece& piece, unsigned) {
+    deal_product(ids.size(), head.cols, 1, {}, [&](const ProductPiece& piece, unsigned) {
       for (std::size_t i = piece.begin, next = i; i < piece.end; i = next) {  // neighbours together
         const auto row = static_cast<std::size_t>(ids[i]);
         while (next < piece.end && static_cast<std::size_t>(ids[next]) == row + (next - i)) ++next;

@@ -10,10 +10,31 @@
 namespace sterna {
 
 /// work(piece, thread) for the pieces of a product of `tokens` tokens.
-void Forward::deal_product(std::size_t rows, std::size_t cols, std::size_t tokens,
+void Forward::deal_product(std::size_t rows, std::size_t cols, std::size_t tokens, Matrices next,
                            FunctionRef<void(const ProductPiece& piece, unsigned thread)> work) {
   const ProductPieces pieces(rows, cols, tokens, pool_.size(), many_tokens_piece_);
-  deal(pieces.count(), [&](std::size_t item, unsigned thread) { work(pieces[item], thread); });
+  pool_.deal(
+      pieces.count(), [&](std::size_t item, unsigned thread) { work(pieces[item], thread); },
+      [&](unsigned thread) { return first_weights(next, thread); });
+}
+
+/// What a thread of a product of one token with these matrices begins with.
+std::span<const std::byte> Forward::first_weights(Matrices matrices, unsigned thread) const {
+  // What a thread may read in the longest of waits, 10 µs, and a small part of its second-level cache.
+  constexpr std::size_t kMost = 128 * 1024;
+  std::size_t rows = 0;
+  for (const Matrix* matrix : matrices) rows += matrix->rows;
+  if (tokens_ > 1 || rows == 0) return {};
+  const ProductPieces pieces(rows, config_.hidden, 1, pool_.size(), many_tokens_piece_);
+  if (thread >= pieces.count()) return {};
+  std::size_t row = pieces[thread].begin;
+  for (const Matrix* matrix : matrices) {
+    if (row < matrix->rows) {
+      return {matrix->data + row * matrix->stride, std::min(kMost, (matrix->rows - row) * matrix->stride)};
+    }
+    row -= matrix->rows;
+  }
+  return {};
 }
 
 /// Normalises the input and writes it in every form that the products take. Where matrices have norms of
@@ -63,7 +84,7 @@ void Forward::multiply(const Input& input, std::span<const Product> products) {
   std::size_t rows = 0;
   for (const Product& product : products) rows += product.linear->matrix.rows;
   // One parallel region over the rows of all products together.
-  deal_product(rows, input.size, tokens_, [&](const ProductPiece& piece, unsigned thread) {
+  deal_product(rows, input.size, tokens_, {}, [&](const ProductPiece& piece, unsigned thread) {
     std::size_t first = 0;
     for (const Product& product : products) {
       const std::size_t count = product.linear->matrix.rows;
@@ -81,7 +102,7 @@ void Forward::multiply(const Input& input, std::span<const Product> products) {
 
 /// gated = act(W_gate · input) ∘ (W_up · input). Both products of a piece of rows meet in the cache; of a
 /// long prompt they would else go to memory and back.
-void Forward::multiply_gated(const Input& input, const Linear& gate, const Linear& up) {
+void Forward::multiply_gated(const Input& input, const Linear& gate, const Linear& up, const Linear& next) {
   const auto activate = config_.activation == Activation::Relu2  ? kernels_->floats.relu2_mul
                         : config_.activation == Activation::Silu ? kernels_->floats.silu_mul
                                                                  : kernels_->floats.gelu_mul;
@@ -94,27 +115,28 @@ void Forward::multiply_gated(const Input& input, const Linear& gate, const Linea
   } else {
     feed(input, products);
   }
-  deal_product(config_.ffn, input.size, tokens_, [&](const ProductPiece& piece, unsigned thread) {
-    float* gates = pieces_.data() + thread * 2 * piece_size_;
-    float* ups = gates + piece_size_;
-    float* out = gated_.data() + piece.first * config_.ffn + piece.begin;
-    if (together) multiply_piece(gate, piece, thread, gates, piece.rows());
-    multiply_piece(up, piece, thread, ups, piece.rows());
-    activate({.gate = together ? gates : out,
-              .gate_stride = together ? piece.rows() : config_.ffn,
-              .up = ups,
-              .up_stride = piece.rows(),
-              .tokens = piece.tokens(),
-              .n = piece.rows(),
-              .out = out,
-              .out_stride = config_.ffn});
-  });
+  deal_product(config_.ffn, input.size, tokens_, {&next.matrix},
+               [&](const ProductPiece& piece, unsigned thread) {
+                 float* gates = pieces_.data() + thread * 2 * piece_size_;
+                 float* ups = gates + piece_size_;
+                 float* out = gated_.data() + piece.first * config_.ffn + piece.begin;
+                 if (together) multiply_piece(gate, piece, thread, gates, piece.rows());
+                 multiply_piece(up, piece, thread, ups, piece.rows());
+                 activate({.gate = together ? gates : out,
+                           .gate_stride = together ? piece.rows() : config_.ffn,
+                           .up = ups,
+                           .up_stride = piece.rows(),
+                           .tokens = piece.tokens(),
+                           .n = piece.rows(),
+                           .out = out,
+                           .out_stride = config_.ffn});
+               });
 }
 
 /// x += W · input
-void Forward::multiply_and_add(const Input& input, const Linear& linear) {
+void Forward::multiply_and_add(const Input& input, const Linear& linear, Matrices next) {
   feed(input, std::array{Product{&linear, nullptr, 0}});
-  deal_product(config_.hidden, input.size, tokens_, [&](const ProductPiece& piece, unsigned thread) {
+  deal_product(config_.hidden, input.size, tokens_, next, [&](const ProductPiece& piece, unsigned thread) {
     float* product = pieces_.data() + thread * 2 * piece_size_;
     multiply_piece(linear, piece, thread, product, piece.rows());
     kernels_->floats.add({.acc = x_.data() + piece.first * config_.hidden + piece.begin,

@@ -387,27 +387,28 @@ Weights load_weights(const Checkpoint& checkpoint, const Dispatch& dispatch, Thr
 
   reports.weights.resize(jobs.size());
   std::exception_ptr failure;
-  std::size_t failed_job = jobs.size();  // the first in file order is reported, whichever thread met it
   std::mutex failure_mutex;
-  // Each thread takes the next job when it is done with one; the caller's tells the progress between its own.
-  std::atomic<std::size_t> next_job{0};
-  pool.parallel_for(pool.size(), 1, [&](std::size_t, std::size_t, unsigned thread) {
-    for (std::size_t i; (i = next_job.fetch_add(1, std::memory_order_relaxed)) < jobs.size();) {
-      const Job& job = jobs[i];
-      WeightReport& report = reports.weights[i];
-      try {
-        report.name = job.source->weight->name;
-        report.stored = job.source->weight->dtype;
-        report.shape = {job.source->rows, job.source->cols};
-        report.stored_bytes = job.source->weight->bytes.size();
-        loader.load(*job.source, job.dense, *job.matrix, report);
-        report.used = job.matrix->dtype;
-        report.owned_bytes = job.matrix->owned.size();
-        if (thread == 0 && options.progress) options.progress(i, jobs.size(), "weights");
-      } catch (...) {
-        const std::lock_guard lock(failure_mutex);
-        if (i < failed_job) failure = std::current_exception(), failed_job = i;
-        next_job.store(jobs.size(), std::memory_order_relaxed);  // those already taken are finished
+  // The first in file order is reported, whichever thread meets which first: those before it are still read.
+  std::atomic<std::size_t> failed{jobs.size()};
+  pool.deal(jobs.size(), [&](std::size_t i, unsigned thread) {
+    if (i > failed.load(std::memory_order_relaxed)) return;
+    const Job& job = jobs[i];
+    WeightReport& report = reports.weights[i];
+    try {
+      report.name = job.source->weight->name;
+      report.stored = job.source->weight->dtype;
+      report.shape = {job.source->rows, job.source->cols};
+      report.stored_bytes = job.source->weight->bytes.size();
+      loader.load(*job.source, job.dense, *job.matrix, report);
+      report.used = job.matrix->dtype;
+      report.owned_bytes = job.matrix->owned.size();
+      // The caller's thread tells the progress between its own jobs.
+      if (thread == 0 && options.progress) options.progress(i, jobs.size(), "weights");
+    } catch (...) {
+      const std::lock_guard lock(failure_mutex);
+      if (i < failed.load(std::memory_order_relaxed)) {
+        failure = std::current_exception();
+        failed.store(i, std::memory_order_relaxed);
       }
     }
   });

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <chrono>
 #include <mutex>
 #include <string>
@@ -23,8 +24,10 @@ constexpr unsigned kMaxThreads = 4096;
 
 // The operations of one token follow each other within microseconds, while going to sleep and waking costs
 // tens of them; a virtual processor that its host takes away for a moment must not send the others to sleep.
-// Sampling and the caller's own work between tokens take longer than it is polite to spin.
-constexpr auto kSpin = std::chrono::microseconds(200);
+// Sampling from a large vocabulary takes a few hundred microseconds; longer is not polite.
+constexpr auto kSpin = std::chrono::microseconds(1000);
+
+constexpr std::size_t kCacheLine = 64;
 
 void relax() noexcept {
 #if defined(__x86_64__)
@@ -33,6 +36,12 @@ void relax() noexcept {
   asm volatile("yield");
 #endif
 }
+
+/// What a thread reads while it waits.
+struct alignas(kCacheLine) Ahead {
+  const std::byte* at = nullptr;
+  const std::byte* end = nullptr;
+};
 
 struct Share {
   std::size_t begin;
@@ -86,33 +95,72 @@ struct ThreadPool::State {
   alignas(64) std::atomic<std::uint32_t> started{0};  ///< counts operations; workers wait for a change
   alignas(64) std::atomic<std::uint32_t> running{0};  ///< workers that have not finished this operation
   std::atomic<bool> stop{false};
+  alignas(64) std::atomic<std::uint64_t> begun{0};  ///< of items that are dealt: bit t says that item t is
+  std::atomic<std::size_t> next{0};                 ///< of those after them
+  std::vector<Ahead> ahead;                         ///< [threads], each its own thread's
   std::vector<std::thread> workers;
 
   /// Returns when `value` is no longer `old`.
-  void wait_while(const std::atomic<std::uint32_t>& value, std::uint32_t old) const noexcept {
+  void wait_while(const std::atomic<std::uint32_t>& value, std::uint32_t old, Ahead& bytes) const noexcept {
     if (spin) {
       const auto deadline = std::chrono::steady_clock::now() + kSpin;
       do {
         for (int i = 0; i < 32; ++i) {
           if (value.load(std::memory_order_acquire) != old) return;
-          relax();
+          if (bytes.at >= bytes.end) {
+            relax();
+          } else {
+            __builtin_prefetch(bytes.at, 0, 2);  // into the second-level cache
+            bytes.at += kCacheLine;
+          }
         }
       } while (std::chrono::steady_clock::now() < deadline);
     }
     value.wait(old, std::memory_order_acquire);
   }
 
-  void run_share(unsigned thread) const {
+  void run_share(unsigned thread) {
+    ahead[thread] = {};
     const Share share = share_of(n, grain, thread, size);
     if (share.begin < share.end) (*work)(share.begin, share.end, thread);
   }
 
   void serve(unsigned thread) noexcept {
     for (std::uint32_t seen = 0;; ++seen) {
-      wait_while(started, seen);
+      wait_while(started, seen, ahead[thread]);
       if (stop.load(std::memory_order_relaxed)) return;
       run_share(thread);
       if (running.fetch_sub(1, std::memory_order_acq_rel) == 1) running.notify_one();
+    }
+  }
+
+  /// parallel_for, for a caller that holds `turn` and has more than one share.
+  void run(std::size_t count, std::size_t of_grain, Work of_all) {
+    work = &of_all;
+    n = count;
+    grain = of_grain;
+    running.store(size - 1, std::memory_order_relaxed);
+    started.fetch_add(1, std::memory_order_release);
+    started.notify_all();
+    run_share(0);
+    for (std::uint32_t left; (left = running.load(std::memory_order_acquire)) != 0;) {
+      wait_while(running, left, ahead[0]);
+    }
+  }
+
+  /// deal, on one of the threads.
+  void take_items(std::size_t items, unsigned thread, FunctionRef<void(std::size_t, unsigned)> of_item) {
+    const auto own = static_cast<unsigned>(std::min<std::size_t>({items, size, 64}));
+    const auto begin = [&](unsigned item) {
+      const std::uint64_t bit = std::uint64_t{1} << item;
+      if ((begun.fetch_or(bit, std::memory_order_relaxed) & bit) == 0) of_item(item, thread);
+    };
+    if (thread < own) begin(thread);
+    for (std::size_t i; (i = own + next.fetch_add(1, std::memory_order_relaxed)) < items;) of_item(i, thread);
+    // What a thread was to begin with that is not yet here.
+    const std::uint64_t all = ~std::uint64_t{0} >> (64 - own);
+    for (std::uint64_t left; (left = all & ~begun.load(std::memory_order_relaxed)) != 0;) {
+      begin(static_cast<unsigned>(std::countr_zero(left)));
     }
   }
 
@@ -131,6 +179,7 @@ ThreadPool::ThreadPool(unsigned threads) : state_(std::make_unique<State>()) {
   }
   State& state = *state_;
   state.size = threads == 0 ? cpu_info().physical_cores : threads;
+  state.ahead.resize(state.size);
   if (state.size == 1) return;
   const std::vector<unsigned> processors = processors_for_workers(state.size);
   state.spin = state.size <= cpu_info().logical_cores;  // else it would stand in the way of working threads
@@ -171,16 +220,29 @@ void ThreadPool::parallel_for(std::size_t n, std::size_t grain,
     work(0, n, 0);
     return;
   }
-  state.work = &work;
-  state.n = n;
-  state.grain = grain;
-  state.running.store(state.size - 1, std::memory_order_relaxed);
-  state.started.fetch_add(1, std::memory_order_release);
-  state.started.notify_all();
-  state.run_share(0);
-  for (std::uint32_t left; (left = state.running.load(std::memory_order_acquire)) != 0;) {
-    state.wait_while(state.running, left);
+  state.run(n, grain, work);
+}
+
+void ThreadPool::deal(std::size_t items, FunctionRef<void(std::size_t item, unsigned thread)> work) {
+  deal(items, work, [](unsigned) { return std::span<const std::byte>(); });
+}
+
+void ThreadPool::deal(std::size_t items, FunctionRef<void(std::size_t item, unsigned thread)> work,
+                      FunctionRef<std::span<const std::byte>(unsigned thread)> ahead) {
+  State& state = *state_;
+  const std::lock_guard lock(state.turn);
+  if (state.size == 1 || items <= 1) {  // nobody to wake
+    for (std::size_t item = 0; item < items; ++item) work(item, 0);
+    return;
   }
+  state.begun.store(0, std::memory_order_relaxed);
+  state.next.store(0, std::memory_order_relaxed);
+  const auto take = [&](std::size_t, std::size_t, unsigned thread) {
+    state.take_items(items, thread, work);
+    const std::span<const std::byte> bytes = ahead(thread);
+    state.ahead[thread] = {bytes.data(), bytes.data() + bytes.size()};
+  };
+  state.run(state.size, 1, take);
 }
 
 }  // namespace sterna

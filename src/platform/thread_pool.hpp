@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <type_traits>
 
 namespace sterna {
@@ -48,6 +49,17 @@ class ThreadPool {
   /// only on n, grain and size(). `work` must not throw and must not call the pool. Never allocates.
   void parallel_for(std::size_t n, std::size_t grain,
                     FunctionRef<void(std::size_t begin, std::size_t end, unsigned thread)> work);
+
+  /// Calls work(item, thread) once for every item of [0, items) and returns when all have finished. Thread t
+  /// begins with item t, unless it comes so late that another has done it, then each takes the next when it
+  /// is done with one. Who computes what is not known before. Terms as for parallel_for.
+  void deal(std::size_t items, FunctionRef<void(std::size_t item, unsigned thread)> work);
+
+  /// The same. `ahead(thread)` is asked of a thread when no item is left: memory that it reads into its
+  /// caches while it waits for the others and for the next operation, which ends it. May be no longer there,
+  /// and need never have been: it is only a wish.
+  void deal(std::size_t items, FunctionRef<void(std::size_t item, unsigned thread)> work,
+            FunctionRef<std::span<const std::byte>(unsigned thread)> ahead);
 
  private:
   struct State;

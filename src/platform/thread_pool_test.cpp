@@ -7,6 +7,7 @@
 #include <chrono>
 #include <limits>
 #include <numeric>
+#include <span>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -119,6 +120,56 @@ TEST_P(ThreadPools, CallersTakeTurns) {
   for (auto& caller : callers) caller.join();
   EXPECT_EQ(total, static_cast<std::size_t>(kCallers * kCalls));
   EXPECT_EQ(std::accumulate(parts.begin(), parts.end(), std::size_t{0}), 50u * kCallers * kCalls);
+}
+
+TEST_P(ThreadPools, DealsEveryItemOnce) {
+  ThreadPool pool(GetParam());
+  for (const std::size_t items : {0, 1, 2, 3, 6, 7, 8, 40, 1000}) {
+    for (int repeat = 0; repeat < 300; ++repeat) {
+      std::vector<std::atomic<int>> times(items);
+      pool.deal(items, [&](std::size_t item, unsigned thread) {
+        EXPECT_LT(thread, pool.size());
+        ++times[item];
+      });
+      for (std::size_t i = 0; i < items; ++i) ASSERT_EQ(times[i], 1) << i << " of " << items;
+    }
+  }
+}
+
+/// A thread that is late, or slow with what it began with, holds up nothing but that.
+TEST(ThreadPool, DealsTheRestToWhoIsFree) {
+  ThreadPool pool(2);
+  for (int repeat = 0; repeat < 100; ++repeat) {
+    std::atomic<int> others{0};
+    pool.deal(20, [&](std::size_t item, unsigned) {
+      if (item == 1) {
+        while (others < 19) std::this_thread::yield();
+      } else {
+        ++others;
+      }
+    });
+    EXPECT_EQ(others, 19);
+  }
+}
+
+TEST(ThreadPool, AsksEveryThreadWhatToReadWhenNoItemIsLeft) {
+  constexpr unsigned kThreads = 3;
+  ThreadPool pool(kThreads);
+  std::atomic<int> done{0};
+  std::vector<int> asked(kThreads);
+  // Of memory that is there, of memory that is not, and of none.
+  const std::vector<std::byte> memory(1 << 20);
+  const auto ahead = [&](unsigned thread) -> std::span<const std::byte> {
+    ++asked[thread];
+    if (thread == 0) return {};
+    return thread == 1 ? memory : std::span(reinterpret_cast<const std::byte*>(4096), 1 << 20);
+  };
+  for (int repeat = 1; repeat <= 200; ++repeat) {
+    pool.deal(
+        7, [&](std::size_t, unsigned) { ++done; }, ahead);
+    EXPECT_EQ(done, 7 * repeat);
+    EXPECT_EQ(asked, std::vector<int>(kThreads, repeat));
+  }
 }
 
 TEST(ThreadPool, TheCallerIsThreadZeroAndEveryThreadIsAnother) {

@@ -1,7 +1,6 @@
 #include "sterna/bitlinear.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <map>
 #include <mutex>
 
@@ -205,12 +204,7 @@ void BitLinear::Impl::run(const BitLinearWeights& weights, const float* x, std::
       }
     }
   };
-  std::atomic<std::size_t> next{0};
-  team->parallel_for(team->size(), 1, [&](std::size_t, std::size_t, unsigned thread) {
-    for (std::size_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < pieces.count();) {
-      compute(pieces[i], thread);
-    }
-  });
+  team->deal(pieces.count(), [&](std::size_t i, unsigned thread) { compute(pieces[i], thread); });
 }
 
 BitLinear::BitLinear(std::unique_ptr<Impl> impl) noexcept : impl_(std::move(impl)) {}

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <optional>
@@ -116,33 +115,30 @@ class Problem {
     }
     const std::byte* weights = packed_.data() + next_packed_++ % packed_copies_ * packed_bytes_;
     const ProductPieces pieces(shape_.rows, shape_.cols, tokens_, pool.size(), kernel_.many_tokens);
-    std::atomic<std::size_t> next{0};
-    pool.parallel_for(pool.size(), 1, [&](std::size_t, std::size_t, unsigned) {
-      for (std::size_t i; (i = next.fetch_add(1, std::memory_order_relaxed)) < pieces.count();) {
-        const ProductPiece piece = pieces[i];
-        const std::size_t at = piece.first * shape_.rows;
-        kernel_.run({.weights = reinterpret_cast<const std::uint8_t*>(weights),
-                     .weight_stride = shape_.cols / 4,
-                     .cols = shape_.cols,
-                     .x = codes(piece.first),
-                     .x_stride = x_stride_,
-                     .x_sums = sums_.data() + piece.first,
-                     .tokens = piece.tokens(),
-                     .row_begin = piece.begin,
-                     .row_end = piece.end,
-                     .out = products_.data() + at,
-                     .out_stride = shape_.rows});
-        floats_.scale_rows({.sums = products_.data() + at + piece.begin,
-                            .sums_stride = shape_.rows,
-                            .activation_scales = scales_.data() + piece.first,
-                            .weight_scale = kScale,
-                            .row_scales = nullptr,
-                            .bias = nullptr,
-                            .tokens = piece.tokens(),
-                            .rows = piece.rows(),
-                            .out = ours_.data() + at + piece.begin,
-                            .out_stride = shape_.rows});
-      }
+    pool.deal(pieces.count(), [&](std::size_t i, unsigned) {
+      const ProductPiece piece = pieces[i];
+      const std::size_t at = piece.first * shape_.rows;
+      kernel_.run({.weights = reinterpret_cast<const std::uint8_t*>(weights),
+                   .weight_stride = shape_.cols / 4,
+                   .cols = shape_.cols,
+                   .x = codes(piece.first),
+                   .x_stride = x_stride_,
+                   .x_sums = sums_.data() + piece.first,
+                   .tokens = piece.tokens(),
+                   .row_begin = piece.begin,
+                   .row_end = piece.end,
+                   .out = products_.data() + at,
+                   .out_stride = shape_.rows});
+      floats_.scale_rows({.sums = products_.data() + at + piece.begin,
+                          .sums_stride = shape_.rows,
+                          .activation_scales = scales_.data() + piece.first,
+                          .weight_scale = kScale,
+                          .row_scales = nullptr,
+                          .bias = nullptr,
+                          .tokens = piece.tokens(),
+                          .rows = piece.rows(),
+                          .out = ours_.data() + at + piece.begin,
+                          .out_stride = shape_.rows});
     });
   }
 
