@@ -77,18 +77,23 @@ class ProductPieces {
   // The sums of a piece of one token, 8 KB, and gate and up beside them stay in the first-level cache.
   static constexpr std::size_t kOneTokenRows = 2060;
   static constexpr std::size_t kFewTokensRows = 260;
-  // 3 µs of reading, half of which a thread waits for another at the end of every product. Shorter ones take
-  // as long: each begins with lines that nobody has asked for.
+  // At the end of a product a thread waits for half of a last piece: a 32nd of its share, but no less than
+  // these, which begin with lines that nobody has asked for, and no more than 3 µs of reading.
+  static constexpr std::size_t kLeastRows = 28;
   static constexpr std::size_t kLastRows = 60;
   // Several tokens at a time; fewer than 64 would have the codes unpacked too often.
   static constexpr std::size_t kTokenGrain = 64;
 
-  /// The rows of a piece where `left` rows are left. Kernels read it as four streams; of an odd number of
-  /// rows, so that their distance is a multiple of a page, where they would compete for the same sets of the
-  /// caches, only if a row is.
+  /// About as many rows. Kernels read a piece as four streams; of an odd number of rows, so that their
+  /// distance is a multiple of a page, where they would compete for the same sets of the caches, only if a
+  /// row is.
+  static constexpr std::size_t odd_fours(std::size_t rows) noexcept { return rows / 8 * 8 + 4; }
+
+  /// The rows of a piece where `left` rows are left.
   constexpr std::size_t share_of(std::size_t left) const noexcept {
     const std::size_t share = threads_ == 1 ? left : left * 2 / 3 / threads_;
-    return std::clamp(share / 8 * 8 + 4, kLastRows, at_a_time_);
+    const std::size_t last = std::clamp(odd_fours(rows_ / 32 / threads_), kLeastRows, kLastRows);
+    return std::clamp(odd_fours(share), last, at_a_time_);
   }
 
   std::size_t rows_;
