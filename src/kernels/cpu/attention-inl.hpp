@@ -57,7 +57,7 @@ struct I8Elements {
     return reinterpret_cast<H>(zero_lanes() + pair);
   }
   static H read(const std::byte* from) { return widen_i8(from); }
-  [[gnu::always_inline]] static void add_product(I& sum, H a, H b) { sum += multiply_pairs(a, b); }
+  [[gnu::always_inline]] static void add_product(I& sum, H a, H b) { sum = add_pairs(sum, a, b); }
   static void write(std::byte* to, F v) { store_i8(reinterpret_cast<std::int8_t*>(to), round_to_int(v)); }
 };
 template <class Elements>
@@ -76,17 +76,24 @@ constexpr int kTileVectors = 2;
 constexpr std::size_t kConvertFrom = 2 * kTileRows + 1;
 
 // A tile walks down columns, which no prefetcher of a processor likes: it is told instead. What follows in
-// memory is fetched at the rate at which this is used: one tile's width for each step.
+// memory is fetched at the rate at which this is used: one tile's width for each step. So is what follows
+// that, into the second-level cache, for the first cannot wait for as many lines as memory has to be asked
+// for.
 struct NoPrefetch {
   template <std::size_t kBytes>
   [[gnu::always_inline]] void step() {}
 };
 struct Prefetch {
-  const std::byte* at;
+  const std::byte* next;
+  const std::byte* later;
   template <std::size_t kBytes>
   [[gnu::always_inline]] void step() {
-    __builtin_prefetch(at);
-    at += kBytes;
+    for (std::size_t line = 0; line < kBytes; line += 64) {
+      __builtin_prefetch(next + line);
+      __builtin_prefetch(later + line, 0, 2);
+    }
+    next += kBytes;
+    later += kBytes;
   }
 };
 
@@ -259,20 +266,27 @@ inline float query_limit(std::size_t width) {
   return width <= kMost / 32767 ? 32767.0f : static_cast<float>(kMost / width);
 }
 
-/// Scores to e; gives f, and brings m and s forward. Positions from `count` on are not seen: they weigh 0.
-inline float softmax(float* scores, std::size_t count, float& max, float& total) {
+/// The larger of m and the scores of positions below `count`; those from there on are not seen, and weigh 0.
+inline float largest_score(float* scores, std::size_t count, float max) {
   F most = splat(max);
   for (std::size_t p = count; p < kKvBlock; ++p) scores[p] = -__builtin_inff();
   for (std::size_t p = 0; p < count; p += kLanes) most = greater(load(scores + p), most);
-  const float old = max;
-  max = largest_lane(most);
+  return largest_lane(most);
+}
+
+/// Scores to e.
+inline void weigh(float* scores, std::size_t count, float max) {
   const F now = splat(max);
   for (std::size_t p = 0; p < kKvBlock; p += kLanes) {
     store(scores + p, p < count ? exponential(load(scores + p) - now) : splat(0.0f));
   }
+}
+
+/// Brings s forward by the e of a block; gives f.
+inline float add_weights(const float* weights, std::size_t count, float old_max, float max, float& total) {
   const float sum =
-      canonical_sum(count, [=](std::size_t p, std::size_t lanes) { return load_some(scores + p, lanes); });
-  const float factor = old == max ? 1.0f : exponential(splat(old - max))[0];
+      canonical_sum(count, [=](std::size_t p, std::size_t lanes) { return load_some(weights + p, lanes); });
+  const float factor = old_max == max ? 1.0f : exponential(splat(old_max - max))[0];
   total = total * factor + sum;
   return factor;
 }
@@ -303,7 +317,7 @@ inline void attend_block(const AttentionArgs& a, const Scratch& scratch, std::si
 
   if constexpr (kIntegers<Elements>) {
     multiply<Elements>({integers(scratch.queries + row * width), 2 * width, rows}, {at, kKvBlock}, width,
-                       columns, Prefetch{values}, [&](std::size_t r, std::size_t p, I v) {
+                       columns, Prefetch{values, next}, [&](std::size_t r, std::size_t p, I v) {
                          store(scratch.scores + (row + r) * kKvBlock + p,
                                to_float(v) * splat(scratch.query_units[row + r]));
                        });
@@ -316,19 +330,29 @@ inline void attend_block(const AttentionArgs& a, const Scratch& scratch, std::si
       to_floats<Elements>(at, a.head_dim * kKvBlock, scratch.block);
       multiply<F32Elements>(queries, {converted, kKvBlock}, a.head_dim, columns, NoPrefetch{}, put);
     } else {
-      multiply<Elements>(queries, {at, kKvBlock}, a.head_dim, columns, Prefetch{values}, put);
+      multiply<Elements>(queries, {at, kKvBlock}, a.head_dim, columns, Prefetch{values, next}, put);
     }
   }
 
-  for (std::size_t r = row; r < row + rows; ++r) {
-    float* scores = scratch.scores + r * kKvBlock;
-    const std::size_t count = seen(r / a.group);
+  // Step by step for all rows: the steps of one wait for each other, those of several do not.
+  const auto for_each_row = [&](auto step) {
+    for (std::size_t r = row; r < row + rows; ++r) step(r, scratch.scores + r * kKvBlock, seen(r / a.group));
+  };
+  for_each_row([&](std::size_t r, float* scores, std::size_t count) {
     if constexpr (kIntegers<Elements>) scale_positions(scores, scales(a.layout.key_scales), count);
-    scratch.factors[r] = softmax(scores, count, state.maxima[r], state.totals[r]);
-    if constexpr (kIntegers<Elements>) {
-      scale_positions(scores, scales(a.layout.value_scales), count);
-      scratch.weight_units[r] = to_integers(scores, kKvBlock, kWeightLimit);
-    }
+    scratch.factors[r] = state.maxima[r];
+    state.maxima[r] = largest_score(scores, count, state.maxima[r]);
+  });
+  for_each_row(
+      [&](std::size_t r, float* scores, std::size_t count) { weigh(scores, count, state.maxima[r]); });
+  for_each_row([&](std::size_t r, const float* weights, std::size_t count) {
+    scratch.factors[r] = add_weights(weights, count, scratch.factors[r], state.maxima[r], state.totals[r]);
+  });
+  if constexpr (kIntegers<Elements>) {
+    for_each_row([&](std::size_t r, float* weights, std::size_t count) {
+      scale_positions(weights, scales(a.layout.value_scales), count);
+      scratch.weight_units[r] = to_integers(weights, kKvBlock, kWeightLimit);
+    });
   }
 
   const auto add = [&](std::size_t r, std::size_t i, F v) {
@@ -337,7 +361,8 @@ inline void attend_block(const AttentionArgs& a, const Scratch& scratch, std::si
   };
   if constexpr (kIntegers<Elements>) {  // what lies behind a token's end is times 0
     multiply<Elements>({integers(scratch.scores + row * kKvBlock), 2 * kKvBlock, rows}, {values, width},
-                       columns, width, Prefetch{next}, [&](std::size_t r, std::size_t i, I v) {
+                       columns, width, Prefetch{next, next + a.layout.values},
+                       [&](std::size_t r, std::size_t i, I v) {
                          add(row + r, i, to_float(v) * splat(scratch.weight_units[row + r]));
                        });
   } else {
@@ -348,7 +373,8 @@ inline void attend_block(const AttentionArgs& a, const Scratch& scratch, std::si
       if (convert) {
         multiply<F32Elements>(weights, {converted, width}, positions, width, NoPrefetch{}, put);
       } else {
-        multiply<Elements>(weights, {values, width}, positions, width, Prefetch{next}, put);
+        multiply<Elements>(weights, {values, width}, positions, width, Prefetch{next, next + a.layout.values},
+                           put);
       }
     };
     if (seen(first) == kKvBlock) {
