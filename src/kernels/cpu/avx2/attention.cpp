@@ -11,6 +11,7 @@ namespace sterna::avx2 {
 #include "kernels/cpu/avx2/simd.hpp"
 #include "kernels/cpu/math-inl.hpp"
 #include "kernels/cpu/attention-inl.hpp"
+#include "kernels/cpu/kv_append-inl.hpp"
 // clang-format on
 
 }  // namespace sterna::avx2

@@ -11,6 +11,7 @@ namespace sterna::avx512 {
 #include "kernels/cpu/avx512/simd.hpp"
 #include "kernels/cpu/math-inl.hpp"
 #include "kernels/cpu/attention-inl.hpp"
+#include "kernels/cpu/kv_append-inl.hpp"
 // clang-format on
 
 }  // namespace sterna::avx512

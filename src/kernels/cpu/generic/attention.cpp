@@ -9,6 +9,7 @@ namespace sterna::generic {
 #include "kernels/cpu/generic/simd.hpp"
 #include "kernels/cpu/math-inl.hpp"
 #include "kernels/cpu/attention-inl.hpp"
+#include "kernels/cpu/kv_append-inl.hpp"
 // clang-format on
 
 }  // namespace sterna::generic

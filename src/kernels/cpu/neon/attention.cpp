@@ -11,6 +11,7 @@ namespace sterna::neon {
 #include "kernels/cpu/neon/simd.hpp"
 #include "kernels/cpu/math-inl.hpp"
 #include "kernels/cpu/attention-inl.hpp"
+#include "kernels/cpu/kv_append-inl.hpp"
 // clang-format on
 
 }  // namespace sterna::neon
