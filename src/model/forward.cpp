@@ -244,8 +244,10 @@ void Forward::attend(std::size_t layer, std::uint32_t position, const Linear& ne
     const float* query = query_.data() + offset;
     if (tokens_ == 1) {  // not before this region, on one thread: a new key is a cache line for each element
       const std::size_t size = group_ * d;
-      query = std::copy_n(query, size, rotated_.data() + thread * size) - size;
-      rotate(rotated_.data() + thread * size, group_, 0);
+      float* rotated = rotated_.data() + thread * size;
+      std::copy_n(query, size, rotated);
+      rotate(rotated, group_, 0);
+      query = rotated;
       if (part + 1 == parts) append(layer, head, position, 0);
     }
     attention({.query = query,

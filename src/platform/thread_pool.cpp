@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/checked.hpp"
+#include "base/read_streams.hpp"
 #include "platform/cpu.hpp"
 #include "sterna/error.hpp"
 
@@ -26,8 +27,6 @@ constexpr unsigned kMaxThreads = 4096;
 // tens of them; a virtual processor that its host takes away for a moment must not send the others to sleep.
 // Sampling from a large vocabulary takes a few hundred microseconds; longer is not polite.
 constexpr auto kSpin = std::chrono::microseconds(1000);
-
-constexpr std::size_t kCacheLine = 64;
 
 void relax() noexcept {
 #if defined(__x86_64__)
