@@ -157,32 +157,40 @@ struct Sampler::Impl {
   SamplingOptions options;
   Random random;
   Window window;
-  std::vector<float> logits;          ///< with bias and penalties
+  std::size_t vocab;
+  std::vector<float> changed_logits;  ///< [vocab] with bias and penalties, or empty if there are none
+  std::span<const float> logits;      ///< those to choose by: the caller's, or the changed ones
   std::vector<Candidate> candidates;  ///< the first `count` of them are in use
   std::size_t count = 0;
   std::vector<TokenId> changed;  ///< ids whose logits bias or penalties change
 
-  Impl(SamplingOptions wanted, std::size_t vocab)
+  Impl(SamplingOptions wanted, std::size_t size)
       : options(std::move(wanted)),
         random(options.seed),
-        window(penalises(options) ? options.penalty_window : 0, vocab),
-        logits(vocab),
+        window(penalises(options) ? options.penalty_window : 0, size),
+        vocab(size),
+        changed_logits(options.logit_bias.empty() && !penalises(options) ? 0 : size),
         // top-k keeps no more than k.
-        candidates(options.top_k > 0 ? std::min(static_cast<std::size_t>(options.top_k), vocab) : vocab) {
+        candidates(options.top_k > 0 ? std::min(static_cast<std::size_t>(options.top_k), size) : size) {
     changed.reserve(options.logit_bias.size() + (penalises(options) ? options.penalty_window : 0));
   }
 
   void read(std::span<const float> in) {
-    if (in.size() != logits.size()) {
+    if (in.size() != vocab) {
       throw Error(ErrorCategory::InvalidArgument, "the logits are not those of the sampler's vocabulary",
-                  {{"found", std::to_string(in.size())}, {"expected", std::to_string(logits.size())}});
+                  {{"found", std::to_string(in.size())}, {"expected", std::to_string(vocab)}});
     }
     if (!are_logits(in)) {
       const auto bad = std::ranges::find_if(in, [](float logit) { return !(logit <= kLargest); });
       throw Error(ErrorCategory::Internal, "a logit is not a number",
                   {{"token", std::to_string(bad - in.begin())}, {"found", fmt::format("{}", *bad)}});
     }
-    std::copy(in.begin(), in.end(), logits.begin());
+    logits = in;
+    if (changed_logits.empty()) return;
+    std::ranges::copy(in, changed_logits.begin());
+    logits = changed_logits;
+    add_bias();
+    penalise();
   }
 
   /// Sums of large numbers must not become infinite: +∞ − ∞ is no number.
@@ -190,14 +198,14 @@ struct Sampler::Impl {
 
   void add_bias() {
     for (const auto& [id, bias] : options.logit_bias) {
-      float& logit = logits[static_cast<std::size_t>(id)];
+      float& logit = changed_logits[static_cast<std::size_t>(id)];
       logit = bounded(logit + bias);
     }
   }
 
   void penalise() {
     window.for_each([&](TokenId id, std::int32_t occurrences) {
-      float& logit = logits[static_cast<std::size_t>(id)];
+      float& logit = changed_logits[static_cast<std::size_t>(id)];
       logit = bounded(logit > 0 ? logit / options.repeat_penalty : logit * options.repeat_penalty);
       logit = bounded(logit - options.presence_penalty);
       logit = bounded(logit - options.frequency_penalty * static_cast<float>(occurrences));
@@ -205,21 +213,20 @@ struct Sampler::Impl {
   }
 
   TokenId most_probable() const {
-    const std::span<const float> all(logits);
     float most = -kInfinity;
     std::size_t at = 0;
-    for (std::size_t i = 0; i < all.size(); i += kBlock) {
-      const float of_block = largest_of(all.subspan(i, std::min(kBlock, all.size() - i)));
+    for (std::size_t i = 0; i < vocab; i += kBlock) {
+      const float of_block = largest_of(logits.subspan(i, std::min(kBlock, vocab - i)));
       if (of_block > most) most = of_block, at = i;
     }
-    while (all[at] != most) ++at;  // the first of equals, the lowest id
+    while (logits[at] != most) ++at;  // the first of equals, the lowest id
     return static_cast<TokenId>(at);
   }
 
   /// All possible tokens by id, or the k most probable in order.
   void collect() {
     // Off: a number of candidates that is never reached.
-    const auto k = options.top_k > 0 ? static_cast<std::size_t>(options.top_k) : logits.size() + 1;
+    const auto k = options.top_k > 0 ? static_cast<std::size_t>(options.top_k) : vocab + 1;
     const auto begin = candidates.begin();
     count = 0;
     // Once k are found they are a heap with the least probable first, which few of the others get past.
@@ -236,9 +243,8 @@ struct Sampler::Impl {
         std::push_heap(begin, end, more_probable);
       }
     };
-    const std::span<const float> all(logits);
-    for (std::size_t i = 0; i < all.size(); i += kBlock) {
-      const auto block = all.subspan(i, std::min(kBlock, all.size() - i));
+    for (std::size_t i = 0; i < vocab; i += kBlock) {
+      const auto block = logits.subspan(i, std::min(kBlock, vocab - i));
       if (count == k && largest_of(block) <= begin->logit) continue;
       for (std::size_t id = i; id < i + block.size(); ++id) see(id);
     }
@@ -324,8 +330,6 @@ Sampler::Sampler(Sampler&&) noexcept = default;
 TokenId Sampler::sample(std::span<const float> logits) {
   Impl& impl = *impl_;
   impl.read(logits);
-  impl.add_bias();
-  impl.penalise();
   const TokenId best = impl.most_probable();
   const float largest = impl.logits[static_cast<std::size_t>(best)];
   if (largest == -kInfinity) {
@@ -362,10 +366,9 @@ std::optional<LogitsRead> Sampler::reads() const {
 }
 
 void Sampler::accept(TokenId token) {
-  if (token < 0 || static_cast<std::size_t>(token) >= impl_->logits.size()) {
-    throw Error(
-        ErrorCategory::InvalidArgument, "a token id is outside the vocabulary",
-        {{"found", std::to_string(token)}, {"expected", fmt::format("0 to {}", impl_->logits.size() - 1)}});
+  if (token < 0 || static_cast<std::size_t>(token) >= impl_->vocab) {
+    throw Error(ErrorCategory::InvalidArgument, "a token id is outside the vocabulary",
+                {{"found", std::to_string(token)}, {"expected", fmt::format("0 to {}", impl_->vocab - 1)}});
   }
   impl_->window.push(token);
 }

@@ -11,7 +11,7 @@ constexpr int kLanes = 16;
 // or two more with lines on their way to the second level before the first waits for them.
 constexpr int kRowStreams = 4;
 constexpr std::size_t kReadAhead = 1024;
-constexpr std::size_t kReadFurther = 3072;
+constexpr std::size_t kReadFurther = 2048;
 
 inline __m512i bits(I v) {
   return reinterpret_cast<__m512i>(v);
