@@ -138,54 +138,93 @@ template <class Format, int kParity>
   }
 }
 
-/// Adds kStep blocks, of which only the first exists where `last_alone`, to the partial sums.
-template <class Format>
-[[gnu::always_inline]] inline void add_blocks(const std::byte* at, const std::int16_t* x, bool last_alone,
-                                              F (&sum)[kSums]) {
+/// Adds kStep blocks, of which only the first exists where `last_alone`, to the partial sums of kTokens
+/// tokens, which share the codes.
+template <class Format, int kTokens>
+[[gnu::always_inline]] inline void add_blocks(const std::byte* at, const std::int16_t* x,
+                                              std::size_t x_stride, bool last_alone,
+                                              F (&sum)[kTokens][kSums]) {
   if constexpr (!kFolds<Format>) {
-    I products[kSums];
-    multiply_block<Format>(at, x, products);
+    const typename Format::Block block(at);
+    I products[kTokens][kSums];
+    for (auto& of_token : products) {
+      for (I& lanes : of_token) lanes = zero_lanes();
+    }
+    for (std::size_t part = 0; part < Format::kElements / kPart; ++part) {
+      for (int j = 0; j < kSums; ++j) {
+        const H codes = block.codes(part, j);
+        const std::int16_t* q = x + part * kPart + j * kWords;
+        for (int t = 0; t < kTokens; ++t) {
+          products[t][j] = add_pairs(products[t][j], codes, load_i16(q + t * x_stride));
+        }
+      }
+    }
     const F scale = splat_f16(at + Format::kScale);
-    for (int j = 0; j < kSums; ++j) sum[j] += to_float(products[j]) * scale;
+    for (int t = 0; t < kTokens; ++t) {
+      for (int j = 0; j < kSums; ++j) sum[t][j] += to_float(products[t][j]) * scale;
+    }
   } else if constexpr (kSums > 1) {
-    add_half<Format, 0>(at, x, sum);
-    if (!last_alone) add_half<Format, 1>(at + Format::kBytes, x + kPart, sum);
+    for (int t = 0; t < kTokens; ++t) {
+      add_half<Format, 0>(at, x + t * x_stride, sum[t]);
+      if (!last_alone) add_half<Format, 1>(at + Format::kBytes, x + t * x_stride + kPart, sum[t]);
+    }
   } else {
     // All partial sums are one vector: halves of it are the even block's and the odd one's, and so are halves
     // of the codes. Where there is no odd one, the even one takes its place with a scale of 0.
     const std::byte* odd_at = last_alone ? at : at + Format::kBytes;
-    const std::int16_t* odd_x = last_alone ? x : x + kPart;
-    const typename Format::Block even(at), odd(odd_at);
+    const std::size_t odd = last_alone ? 0 : kPart;
+    const typename Format::Block even_block(at), odd_block(odd_at);
     constexpr std::size_t kHalf = kPart / 2;
-    const I first = multiply_pairs(widen_i8(even.bytes(), odd.bytes()), load_i16(x, odd_x));
-    const I products = add_pairs(first, widen_i8(even.bytes() + kHalf, odd.bytes() + kHalf),
-                                 load_i16(x + kHalf, odd_x + kHalf));
-    const F scale = splat_f16(at + Format::kScale, odd_at + Format::kScale);
-    sum[0] += to_float(products) * (last_alone ? blend_halves(scale, splat(0.0f)) : scale);
+    const H first = widen_i8(even_block.bytes(), odd_block.bytes());
+    const H second = widen_i8(even_block.bytes() + kHalf, odd_block.bytes() + kHalf);
+    const F both = splat_f16(at + Format::kScale, odd_at + Format::kScale);
+    const F scale = last_alone ? blend_halves(both, splat(0.0f)) : both;
+    for (int t = 0; t < kTokens; ++t) {
+      const std::int16_t* q = x + t * x_stride;
+      const I products = add_pairs(multiply_pairs(first, load_i16(q, q + odd)), second,
+                                   load_i16(q + kHalf, q + odd + kHalf));
+      sum[t][0] += to_float(products) * scale;
+    }
   }
 }
 
-/// One token and kRows rows, `step` bytes apart.
-template <class Format, int kRows>
-inline void dot_rows(const std::byte* at, std::size_t step, const std::int16_t* x, std::size_t n,
-                     float (&out)[kRows]) {
+/// kTokens tokens and kRows rows, `step` bytes apart.
+template <class Format, int kRows, int kTokens>
+inline void dot_rows(const std::byte* at, std::size_t step, const std::int16_t* x, std::size_t x_stride,
+                     std::size_t n, float (&out)[kRows][kTokens]) {
   constexpr std::size_t kElements = kStep<Format> * Format::kElements;
   constexpr std::size_t kBytes = kStep<Format> * Format::kBytes;
-  F sum[kRows][kSums];
+  F sum[kRows][kTokens][kSums];
   for (auto& row : sum) {
-    for (F& v : row) v = splat(0.0f);
+    for (auto& token : row) {
+      for (F& v : token) v = splat(0.0f);
+    }
   }
   std::size_t k = 0;
   for (; k + kElements <= n; k += kElements, at += kBytes) {
     for (int r = 0; r < kRows; ++r) {
       read_ahead(at + r * step, kBytes);
-      add_blocks<Format>(at + r * step, x + k, false, sum[r]);
+      add_blocks<Format>(at + r * step, x + k, x_stride, false, sum[r]);
     }
   }
   for (int r = 0; r < kRows; ++r) {
-    if (k < n) add_blocks<Format>(at + r * step, x + k, true, sum[r]);
-    out[r] = sum_lanes(tree(sum[r]));
+    if (k < n) add_blocks<Format>(at + r * step, x + k, x_stride, true, sum[r]);
+    for (int t = 0; t < kTokens; ++t) out[r][t] = sum_lanes(tree(sum[r][t]));
   }
+}
+
+/// Kernel of kTokens tokens, which reads the rows in kStreams streams.
+template <class Format, int kStreams, int kTokens>
+inline void few_tokens(const DenseArgs& a) {
+  rows_in_streams<kStreams>(a.row_begin, a.row_end, [&]<int kRows>(std::size_t row, std::size_t step) {
+    float sums[kRows][kTokens];
+    dot_rows<Format>(a.weights + row * a.weight_stride, step * a.weight_stride, a.codes, a.codes_stride,
+                     a.cols, sums);
+    for (int t = 0; t < kTokens; ++t) {
+      float* out = a.out + t * a.out_stride + row;
+      for (int r = 0; r < kRows; ++r) out[r * step] = sums[r][t] * a.code_scales[t];
+    }
+  });
 }
 
 // Several tokens: the codes of a tile of rows are decoded piece by piece, and each piece used for all tokens
@@ -323,13 +362,24 @@ inline void multiply_tile(const DenseArgs& a, std::size_t row, std::size_t rows,
 
 template <class Format>
 inline void blocks(const DenseArgs& a) {
-  if (a.tokens == 1) {
-    rows_in_streams(a.row_begin, a.row_end, [&]<int kRows>(std::size_t row, std::size_t step) {
-      float sums[kRows];
-      dot_rows<Format>(a.weights + row * a.weight_stride, step * a.weight_stride, a.codes, a.cols, sums);
-      for (int r = 0; r < kRows; ++r) a.out[row + r * step] = sums[r] * a.code_scales[0];
-    });
-    return;
+  if (a.tokens == 1) return few_tokens<Format, kRowStreams, 1>(a);
+  if constexpr (kSums == 1) {
+    // Guesses that are checked together. At most 12 sums: with the codes, a product and its activations they
+    // stay in 32 registers.
+    switch (a.tokens) {
+      case 2:
+        return few_tokens<Format, kRowStreams, 2>(a);
+      case 3:
+        return few_tokens<Format, kRowStreams, 3>(a);
+      case 4:
+        return few_tokens<Format, 2, 4>(a);
+      case 5:
+        return few_tokens<Format, 2, 5>(a);
+      case 6:
+        return few_tokens<Format, 2, 6>(a);
+      default:
+        break;
+    }
   }
   for (std::size_t row = a.row_begin; row < a.row_end; row += kTileRows) {
     const std::size_t rows = least(kTileRows, a.row_end - row);

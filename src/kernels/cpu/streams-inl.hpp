@@ -19,11 +19,11 @@ namespace {
 }
 
 /// work.operator()<kRows>(row, step) for every row of [begin, end): kRows rows from `row` on, `step` apart.
-template <class Function>
+template <int kStreams = kRowStreams, class Function>
 inline void rows_in_streams(std::size_t begin, std::size_t end, Function work) {
-  const std::size_t step = (end - begin) / kRowStreams;
-  for (std::size_t row = begin; row < begin + step; ++row) work.template operator()<kRowStreams>(row, step);
-  for (std::size_t row = begin + kRowStreams * step; row < end; ++row) work.template operator()<1>(row, 0);
+  const std::size_t step = (end - begin) / kStreams;
+  for (std::size_t row = begin; row < begin + step; ++row) work.template operator()<kStreams>(row, step);
+  for (std::size_t row = begin + kStreams * step; row < end; ++row) work.template operator()<1>(row, 0);
 }
 
 }  // namespace
