@@ -86,8 +86,11 @@ std::span<const std::int32_t> HeadScreen::rest(const float* logits) {
 void HeadScreen::learn(std::size_t kept) {
   ++statistics_.screened;
   statistics_.rows += kept;
+  // Rows here and there are read at less than half the speed of all in a stream: on two cores of a Sapphire
+  // Rapids 41 % of a 2B4T's at 13 GB/s where the whole head has 30.
+  constexpr std::size_t kApart = 9, kTogether = 4;
   const std::size_t coarse = coarse_->rows * (coarse_->stride + sizeof(CoarseRow));
-  const bool paid = coarse + kept * head_stride_ < coarse_->rows * head_stride_;
+  const bool paid = coarse + kept * head_stride_ * kApart / kTogether < coarse_->rows * head_stride_;
   if (paid) {
     pause_ = 0;
     return;
