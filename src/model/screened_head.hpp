@@ -37,7 +37,7 @@ class HeadScreen {
   explicit HeadScreen(std::shared_ptr<const CoarseHead> coarse, std::size_t head_stride);
 
   /// False when all logits are to be computed instead: too many are asked for, nothing can be said of these
-  /// activations, or the last tokens kept so many rows that screening read more than the head is.
+  /// activations, or the last tokens kept so many rows that screening cost more than the head does.
   bool start(const NeededLogits& needed, const float* x, const std::int16_t* codes, float scale);
   void bound(std::size_t begin, std::size_t end) {
     input_.bound_rows(begin, end, estimate_.data(), upper_.data());

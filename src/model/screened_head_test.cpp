@@ -272,6 +272,24 @@ TEST(ScreenedHead, PausesWhileItDoesNotPay) {
   EXPECT_EQ(screen.statistics().rows, kRows * screen.statistics().screened);
 }
 
+TEST(ScreenedHead, PausesWhereRowsApartCostMoreThanAllTogether) {
+  constexpr std::size_t kRows = 100, kCols = 2560, kTokens = 200;
+  // The first rows tie and are kept, the others are far below. With the copy 40 rows are fewer bytes than the
+  // head, but take longer.
+  const auto screened = [&](std::size_t kept) {
+    std::vector<float> values(kRows * kCols, -0.25f);
+    std::fill_n(values.begin(), kept * kCols, 0.25f);
+    Head head(DType::Q8_0, kRows, kCols, values);
+    head.feed(std::vector<float>(kCols, 1.0f));
+    HeadScreen screen(head.coarse(), head.linear.matrix.stride);
+    for (std::size_t i = 0; i < kTokens; ++i) expect_needed(head, screen, {});
+    EXPECT_EQ(screen.statistics().rows, kept * screen.statistics().screened);
+    return screen.statistics().screened;
+  };
+  EXPECT_EQ(screened(10), kTokens);
+  EXPECT_LT(screened(40), kTokens / 10);
+}
+
 TEST(ScreenedHead, IsNotMadeWhereItCannotBeRight) {
   constexpr std::size_t kRows = 20, kCols = 32;
   Random random(8);
